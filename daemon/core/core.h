@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * core.h: what cotdb is. One struct core is one node: views, gates, migration, recovery, messages.
+ *
+ * Pure: no descriptor, clock, random number or library of the world in here. The world calls the
+ * core_*() events below, one at a time, and the core answers by calling struct core_ops. The world
+ * must not call back into the core from inside an op (the store's ops excepted, which are plain
+ * functions that return their answer): an op only queues work. So the same code runs as N virtual
+ * nodes in one process (tests/sim) and in the engine (daemon/io).
+ *
+ * Nodes are named by pnn here (corosync nodeid - 1); the world translates. One run of a daemon is
+ * an incarnation: pnn and boot id. A boot id is never 0 and never used twice.
+ */
+#ifndef COTDB_CORE_H
+#define COTDB_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/slice.h"
+#include "lib/reason.h"
+
+#define CORE_MAX_NODES 1024 /* pnn 0..1023 */
+#define CORE_UNKNOWN_PNN 0xFFFFFFFFU
+#define CORE_KEY_SIZE 32      /* bytes of the secret that proves a peer */
+#define CORE_NAME_SIZE 256    /* node name, database name, address: with NUL */
+#define CORE_MAX_RECORD (64U << 20)
+#define CORE_MAX_KEY (1U << 16)
+#define CORE_MAX_DBS 1024
+
+struct core;
+
+struct incarnation {
+	uint32_t pnn;
+	uint64_t boot_id;
+};
+
+/* CTDB's record header (database.md): in front of every value in a TDB */
+struct record_header {
+	uint64_t rsn;
+	uint32_t dmaster;
+	uint32_t flags;
+};
+#define RECORD_HEADER_SIZE 24
+
+/* Database flags, CTDB's values in GET_DBMAP */
+#define DB_PERSISTENT 1U
+#define DB_READONLY 2U
+#define DB_STICKY 4U
+#define DB_REPLICATED 8U
+
+/* ---- what the world does for the core ------------------------------------------------------ */
+
+/* What is known about a peer from its STATE: where to connect and how it proves itself */
+struct core_peer {
+	struct incarnation inc;
+	char address[CORE_NAME_SIZE]; /* numeric IPv4 or IPv6 */
+	uint16_t port;
+	uint8_t key[CORE_KEY_SIZE];
+};
+
+enum core_log { CORE_LOG_ERROR = 3, CORE_LOG_WARNING, CORE_LOG_NOTICE, CORE_LOG_INFO, CORE_LOG_DEBUG };
+
+struct core_sweep_entry {
+	struct slice key;
+	struct record_header header;
+};
+
+struct core_ops {
+	uint64_t (*now_ms)(void *world);
+	void (*log)(void *world, enum core_log level, const char *text);
+
+	/* Control plane: to every member of the group, oneself included, in one order */
+	void (*multicast)(void *world, const void *msg, size_t len);
+
+	/* Data plane. peer_set: this peer exists now (a link to it is wanted), or, with NULL, no
+	 * longer. peer_wake: core_peer_output() has something. peer_resume: offer a packet that
+	 * core_peer_input() answered with CORE_HOLD again. */
+	void (*peer_set)(void *world, uint32_t pnn, const struct core_peer *peer);
+	void (*peer_wake)(void *world, uint32_t pnn);
+	void (*peer_resume)(void *world, uint32_t pnn);
+	/* A datagram that core_forward() sent on node from */
+	void (*forwarded)(void *world, uint32_t from_pnn, struct slice data);
+
+	/* Clients. data is lent until return. */
+	void (*call_reply)(void *world, uint64_t client, uint32_t reqid, struct slice data);
+	void (*call_error)(void *world, uint64_t client, uint32_t reqid, const char *text);
+	void (*message)(void *world, uint64_t client, uint64_t srvid, struct slice data);
+	/* An attach that core_attach() answered with -EINPROGRESS has ended on this node: for every
+	 * client that waits for this id. status 0 or -errno */
+	void (*attached)(void *world, uint32_t db_id, int status);
+
+	/* Store: plain synchronous functions on local TDB files. lock: the chain lock of key; 0,
+	 * or -EAGAIN: another process has it, core_key_unlocked() is called when it can be had (with
+	 * the lock taken for the core during that call: lock() succeeds then), or another -errno.
+	 * get: 0 with body lent until the next store op, -ENOENT; an unreadable record (shorter than
+	 * a header) is -ENOENT. put, del: 0 or -errno; only with the lock held. */
+	int (*db_open)(void *world, uint32_t db_id, const char *name, uint32_t db_flags);
+	void (*db_close)(void *world, uint32_t db_id);
+	int (*lock)(void *world, uint32_t db_id, struct slice key);
+	void (*unlock)(void *world, uint32_t db_id, struct slice key);
+	int (*get)(void *world, uint32_t db_id, struct slice key, struct record_header *h, struct slice *body);
+	int (*put)(void *world, uint32_t db_id, struct slice key, const struct record_header *h, struct slice body);
+	int (*del)(void *world, uint32_t db_id, struct slice key);
+	/* Read every record of a database, each hash chain under its lock, beginning after this
+	 * call; reports by core_sweep_batch() and core_sweep_end() with this cookie. A new
+	 * sweep_start() of the same database ends the older one (its late reports may still come,
+	 * with the older cookie). */
+	void (*sweep_start)(void *world, uint32_t db_id, uint64_t cookie);
+
+	/* Volatile databases: stop the clients (all-record lock), let them go on. core_frozen()
+	 * reports the end of a freeze. */
+	void (*freeze)(void *world);
+	void (*unfreeze)(void *world);
+	/* This incarnation was evicted or has failed: stop serving, have the supervisor retire the
+	 * files, start anew as another incarnation. Nothing is called after this. */
+	void (*retire)(void *world, enum reason why, const char *text);
+
+	/* Recovery lock, answered by core_lock_result() / core_lock_lost() */
+	void (*lock_try)(void *world);   /* as leader: take it and keep it */
+	void (*lock_probe)(void *world); /* as joiner: try once; if it is got, let go at once */
+	void (*lock_check)(void *world); /* as leader: still held? */
+	void (*lock_release)(void *world);
+
+	/* Fencing. watch: this incarnation is active from now on; a successful fencing of its node
+	 * that begins after this call is to be reported by core_fenced() with this incarnation. */
+	void (*fence_watch)(void *world, struct incarnation inc);
+	void (*fence_request)(void *world, struct incarnation inc);
+
+	/* Keep over a restart (each ACTIVATE) */
+	void (*persist)(void *world, uint32_t generation, const struct incarnation *active, size_t n);
+	/* Something that core_status() tells has changed */
+	void (*status_changed)(void *world);
+};
+
+/* ---- one node ------------------------------------------------------------------------------- */
+
+struct core_config {
+	struct incarnation self;
+	char node_name[CORE_NAME_SIZE];
+	char address[CORE_NAME_SIZE];
+	uint16_t port;
+	uint8_t key[CORE_KEY_SIZE];
+	bool has_lock;       /* a recovery lock is configured */
+	bool allow_unfenced; /* departed nodes are taken for fenced */
+	uint32_t state_timeout_ms, peer_timeout_ms, lock_timeout_ms, fence_grace_ms, revoke_timeout_ms;
+	/* What persist() was last given, 0 and NULL on a first start. Borrowed until return. */
+	uint32_t last_generation;
+	const struct incarnation *last_active;
+	size_t last_active_n;
+	uint32_t bugs; /* simulator only: enum core_bug, planted on purpose */
+};
+
+/* Planted bugs, to prove that the simulator finds them; never set by the engine */
+enum core_bug {
+	CORE_BUG_KEEP_OWNERSHIP = 1 << 0,    /* hand-off keeps ownership */
+	CORE_BUG_OLD_GENERATION = 1 << 1,    /* old generation accepted */
+	CORE_BUG_RSN_NOT_RAISED = 1 << 2,    /* hand-off does not raise the rsn */
+	CORE_BUG_NO_QUORUM_GATE = 1 << 3,    /* quorum gate skipped */
+	CORE_BUG_NO_FENCING_GATE = 1 << 4,   /* take-over before fencing */
+	CORE_BUG_LEFT_EARLY = 1 << 5,        /* LEFT before retiring (supervise.c) */
+	CORE_BUG_OLD_FENCE = 1 << 6,         /* a fence of an older incarnation accepted */
+	CORE_BUG_RESEND_TWICE = 1 << 7,      /* a resent hand-off applied twice */
+	CORE_BUG_HINT_NOT_DEFINITIVE = 1 << 8, /* a definitive location taken as a hint (R2) */
+	CORE_BUG_DROP_FUTURE = 1 << 9,       /* R1: a packet of a newer generation dropped, not held */
+	CORE_BUG_LOCATION_LATE_LOSES = 1 << 10, /* R4: LOCATION does not settle a waiting request */
+	CORE_BUG_SESSION_FORGETS = 1 << 11,  /* R7: a reconnect loses what was in flight */
+};
+
+/* Takes nothing; ops and world are borrowed until core_free() */
+struct core *core_new(const struct core_config *config, const struct core_ops *ops, void *world);
+void core_free(struct core *c);
+
+/* Time. The world calls core_tick() at or after core_deadline_ms() (absolute, UINT64_MAX: none). */
+void core_tick(struct core *c);
+uint64_t core_deadline_ms(const struct core *c);
+
+/* ---- events: control plane -------------------------------------------------------------------- */
+
+struct core_ring {
+	uint32_t node;
+	uint64_t seq;
+};
+/* The group's engines (one per node) and the ring that it was seen on. pid tells two runs on one
+ * node apart before their STATE is known. */
+struct core_member {
+	uint32_t pnn, pid;
+};
+void core_membership(struct core *c, const struct core_member *m, size_t n, struct core_ring ring);
+void core_ring_id(struct core *c, struct core_ring ring); /* the ring changed, the group did not */
+void core_quorum(struct core *c, bool is_quorate, struct core_ring ring);
+void core_multicast(struct core *c, uint32_t from_pnn, uint32_t from_pid, struct slice msg);
+
+/* ---- events: what is known about a departed incarnation --------------------------------------- */
+
+void core_left(struct core *c, struct incarnation inc);    /* its supervisor retired it: clean stop */
+void core_revoked(struct core *c, struct incarnation inc); /* its supervisor retired it: engine died */
+void core_supervisor(struct core *c, uint32_t pnn, bool is_present);
+void core_fenced(struct core *c, struct incarnation inc);
+void core_fence_failed(struct core *c, struct incarnation inc, const char *text);
+
+/* ---- events: helpers --------------------------------------------------------------------------- */
+
+enum core_lock_result { CORE_LOCK_HELD, CORE_LOCK_REFUSED, CORE_LOCK_ERROR, CORE_LOCK_NOT_EMPTY };
+struct core_lock_id {
+	uint64_t dev, ino, size;
+};
+/* The answer to lock_try, lock_probe (HELD: it was got, and let go) or lock_check. No answer is
+ * noticed by the core itself (lock_timeout_ms). */
+void core_lock_result(struct core *c, enum core_lock_result r, struct core_lock_id id, const char *text);
+void core_lock_lost(struct core *c, const char *text);
+/* This node's own check of corosync against the CIB: REASON_NONE, or why it must stay out */
+void core_topology(struct core *c, enum reason verdict, const char *text);
+void core_frozen(struct core *c);
+
+/* ---- events: data plane -------------------------------------------------------------------------- */
+
+/* A pair's stream is a session: it outlives a lost connection. On connect both sides tell each
+ * other core_peer_received(); core_peer_up() is given the peer's, so that what it lacks is sent
+ * again. boot_id: the peer's, proved by the handshake; -ESTALE when the core knows another one. */
+int core_peer_up(struct core *c, uint32_t pnn, uint64_t boot_id, uint64_t peer_received);
+void core_peer_down(struct core *c, uint32_t pnn);
+uint64_t core_peer_received(const struct core *c, uint32_t pnn);
+
+/* Packets begin with their own length: u32 little endian, header included */
+#define CORE_PACKET_HEADER 32
+#define CORE_MAX_PACKET (CORE_MAX_RECORD + CORE_MAX_KEY + 4096U)
+enum { CORE_TAKEN = 0, CORE_HOLD = 1 };
+/* One whole packet, lent until return. CORE_TAKEN; CORE_HOLD: not now, keep it and read no further
+ * until peer_resume; -EBADMSG: malformed, close the connection. */
+int core_peer_input(struct core *c, uint32_t pnn, struct slice packet);
+/* Bytes to send to a connected peer, lent until the next call into the core: at most two runs.
+ * Returns their number. Always whole packets from the start of the connection. */
+size_t core_peer_output(struct core *c, uint32_t pnn, struct slice run[2]);
+void core_peer_sent(struct core *c, uint32_t pnn, size_t len_bytes);
+
+/* ---- events: databases and records ----------------------------------------------------------------- */
+
+/* 0: attached already; -EINPROGRESS: ops->attached follows; -EEXIST: the id belongs to another
+ * name; -EINVAL: another type; -ENOSPC */
+int core_attach(struct core *c, const char *name, uint32_t db_flags);
+struct core_db_info {
+	uint32_t db_id;
+	uint32_t flags;
+	char name[CORE_NAME_SIZE];
+};
+/* Database number i, in the order of attaching; -ENOENT behind the last */
+int core_db_info(const struct core *c, size_t i, struct core_db_info *info);
+/* The lmaster of a key, or CORE_UNKNOWN_PNN outside a view */
+uint32_t core_lmaster(const struct core *c, uint32_t db_id, struct slice key);
+
+#define CALL_NULL 0xFF000001U
+#define CALL_FETCH 0xFF000002U
+#define CALL_FETCH_WITH_HEADER 0xFF000003U
+#define CALL_WANT_READONLY 4U
+struct core_call {
+	uint32_t db_id, flags, callid;
+	struct slice key;
+};
+/* Ends with call_reply or call_error, perhaps before it returns. 0, or 1: taken, but the peer it
+ * goes to has much queued; read no more from this client until core_is_congested() is false. */
+int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core_call *call);
+void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key);
+void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n);
+void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie);
+void core_client_gone(struct core *c, uint64_t client);
+bool core_is_congested(const struct core *c);
+
+/* ---- events: messages --------------------------------------------------------------------------------- */
+
+#define CORE_SRVID_ALL UINT64_MAX
+#define CORE_CURRENT_NODE 0xF0000001U
+#define CORE_BROADCAST_ALL 0xF0000002U
+#define CORE_BROADCAST_ACTIVE 0xF0000003U
+#define CORE_BROADCAST_CONNECTED 0xF0000004U
+void core_register(struct core *c, uint64_t client, uint64_t srvid);
+int core_deregister(struct core *c, uint64_t client, uint64_t srvid); /* -ENOENT */
+bool core_is_registered(const struct core *c, uint64_t client, uint64_t srvid);
+/* To a pnn, CORE_CURRENT_NODE or a broadcast; 1: congested, as core_call() */
+int core_message(struct core *c, uint32_t dest, uint64_t srvid, struct slice data);
+/* Any bytes to the world of another member, in order with everything else; -EHOSTUNREACH */
+int core_forward(struct core *c, uint32_t pnn, struct slice data);
+
+/* ---- what it is doing ------------------------------------------------------------------------------------ */
+
+enum core_view { CORE_VIEW_OUT, CORE_VIEW_GATHER, CORE_VIEW_GATED, CORE_VIEW_ACTIVE };
+enum core_gate { CORE_GATE_QUORUM, CORE_GATE_FENCING, CORE_GATE_LOCK, CORE_GATE_TOPOLOGY, CORE_GATE_COUNT };
+struct core_gate_status {
+	bool is_open;
+	enum reason reason;
+	char text[256]; /* whom or what it waits for; "" when open */
+	uint64_t since_ms;
+};
+enum core_node_state { CORE_NODE_ABSENT, CORE_NODE_MEMBER, CORE_NODE_KEPT_OUT, CORE_NODE_ACTIVE };
+struct core_node_status {
+	uint32_t pnn;
+	uint64_t boot_id;
+	char name[CORE_NAME_SIZE];
+	char address[CORE_NAME_SIZE];
+	enum core_node_state state;
+	enum reason reason;
+	bool is_connected;  /* the transport has a link (oneself: true) */
+	bool is_pending;    /* an earlier incarnation still waits for fencing */
+	uint64_t queued_bytes;
+};
+struct core_status {
+	enum core_view view;
+	bool is_active;     /* this node is in the active generation and may migrate */
+	bool is_frozen;
+	bool is_recovering; /* the sweep of this generation is not done everywhere */
+	uint32_t generation; /* of the last ACTIVATE, 0 before the first */
+	uint32_t leader;     /* pnn or CORE_UNKNOWN_PNN */
+	bool has_lock_held;  /* by this node */
+	enum reason reason;  /* why it is not active: the first closed gate; REASON_NONE when active */
+	char text[256];
+	uint64_t since_ms;   /* when the view began to wait, or became active */
+	struct core_gate_status gate[CORE_GATE_COUNT];
+	uint32_t views, recoveries;
+	uint64_t last_recovery_start_ms, last_recovery_end_ms;
+	uint64_t calls, calls_pending, handoffs_in, handoffs_out, forwards, created, adopted, parked;
+	uint64_t packets_sent, packets_received, locations;
+};
+void core_status(const struct core *c, struct core_status *s);
+/* Node number i of those known, by pnn; -ENOENT behind the last */
+int core_node_status(const struct core *c, size_t i, struct core_node_status *s);
+/* Whether a node is active in the current generation */
+bool core_node_is_active(const struct core *c, uint32_t pnn);
+
+#endif
