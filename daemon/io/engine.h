@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* engine.h: the parts of the engine, and how they reach each other. One per process. */
+#ifndef COTDB_ENGINE_H
+#define COTDB_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <qb/qbloop.h>
+#include "daemon/core/core.h"
+#include "daemon/options.h"
+
+struct store;     /* store.h: the TDB files and the workers that wait for their locks */
+struct transport; /* transport.h: links to the other engines */
+struct cluster;   /* cluster.h: cpg, quorum, cmap */
+struct clients;   /* client.h: the Unix socket, controls */
+struct helpers;   /* helpers.h: channels to supervisor, reclock and Pacemaker helpers */
+
+struct engine {
+	qb_loop_t *loop;
+	const struct options *options;
+	struct core *core;
+	struct store *store;
+	struct transport *transport;
+	struct cluster *cluster;
+	struct clients *clients;
+	struct helpers *helpers;
+	uint32_t pnn;
+	char node_name[CORE_NAME_SIZE];
+	uint64_t boot_id;
+	int64_t start_time_us;  /* wall clock, microseconds since 1970 */
+	bool is_stopping;
+};
+
+/* Monotonic clock, milliseconds */
+uint64_t engine_now_ms(void);
+/* To be called after every event given to the core: arms the timer for its deadline, and flushes
+ * what the event left for peers and clients */
+void engine_after_event(struct engine *e);
+/* End this engine in order: tells the supervisor why, closes the clients, leaves the loop */
+void engine_stop(struct engine *e, enum reason why, const char *text);
+
+#endif

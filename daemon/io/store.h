@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store.h: the databases of this node as real TDB files, opened once each and for good (libtdb's
+ * ACTIVE lock must be held for as long as clients may open them), and the pool of worker processes
+ * that wait for locks which clients hold. Files, names, flags: CTDB's (database.md).
+ */
+#ifndef COTDB_STORE_H
+#define COTDB_STORE_H
+
+#include <tdb.h>
+#include "engine.h"
+
+/* Makes the folders, checks free space, starts the workers. 0 or -errno, with the reason logged */
+int store_open(struct engine *e);
+void store_close(struct engine *e);
+
+/* For the clients' controls. path lent until the database is closed; -ENOENT */
+int store_db_path(struct engine *e, uint32_t db_id, const char **path);
+/* The flags a client has to open the file with (DB_OPEN_FLAGS); -ENOENT */
+int store_db_open_flags(struct engine *e, uint32_t db_id, int *tdb_flags);
+int store_db_enable_seqnum(struct engine *e, uint32_t db_id);
+
+/* The core's ops for the store (core.h has what they mean) */
+int store_db_open(struct engine *e, uint32_t db_id, const char *name, uint32_t db_flags);
+void store_db_close(struct engine *e, uint32_t db_id);
+int store_lock(struct engine *e, uint32_t db_id, struct slice key);
+void store_unlock(struct engine *e, uint32_t db_id, struct slice key);
+int store_get(struct engine *e, uint32_t db_id, struct slice key, struct record_header *h, struct slice *body);
+int store_put(struct engine *e, uint32_t db_id, struct slice key, const struct record_header *h, struct slice body);
+int store_del(struct engine *e, uint32_t db_id, struct slice key);
+void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie);
+void store_freeze(struct engine *e);
+void store_unfreeze(struct engine *e);
+
+/* Counters for `ctdb statistics` and `cotdb status` */
+struct store_stats {
+	uint64_t lock_waits, lock_waits_now, lock_waits_queued, lock_failures;
+	uint64_t lock_wait_us_total, lock_wait_us_max;
+};
+void store_stats(const struct engine *e, struct store_stats *s);
+
+#endif
