@@ -29,6 +29,14 @@ struct engine {
 	uint64_t boot_id;
 	int64_t start_time_us;  /* wall clock, microseconds since 1970 */
 	bool is_stopping;
+
+	/* engine.c's own */
+	const struct transport_ops *transport_ops;
+	qb_loop_timer_handle tick_timer;
+	uint64_t tick_at_ms; /* when tick_timer runs, UINT64_MAX: not armed */
+	bool is_flushing, has_status_changed;
+	enum reason stop_reason;
+	char stop_text[256];
 };
 
 /* Monotonic clock, milliseconds */
@@ -36,7 +44,8 @@ uint64_t engine_now_ms(void);
 /* To be called after every event given to the core: arms the timer for its deadline, and flushes
  * what the event left for peers and clients */
 void engine_after_event(struct engine *e);
-/* End this engine in order: tells the supervisor why, closes the clients, leaves the loop */
+/* End this engine in order: leaves the loop, tells the supervisor why, closes the clients. Returns:
+ * the caller goes on unwinding; the core is given no event any more. May be called inside an op. */
 void engine_stop(struct engine *e, enum reason why, const char *text);
 
 #endif

@@ -14,6 +14,9 @@
 int store_open(struct engine *e);
 void store_close(struct engine *e);
 
+/* CTDB's tunables DatabaseHashSize and DatabaseMaxDead, for databases opened from now on */
+void store_tune(struct engine *e, uint32_t hash_size, uint32_t max_dead);
+
 /* For the clients' controls. path lent until the database is closed; -ENOENT */
 int store_db_path(struct engine *e, uint32_t db_id, const char **path);
 /* The flags a client has to open the file with (DB_OPEN_FLAGS); -ENOENT */
