@@ -2,4 +2,5 @@
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
 	daemon/core/core.h \
-	daemon/core/fsm.c daemon/core/fsm.h
+	daemon/core/fsm.c daemon/core/fsm.h \
+	daemon/core/supervise.c daemon/core/supervise.h

@@ -23,33 +23,40 @@ enum supervise_state {
 	SUPERVISE_ENDING,   /* it is being killed and reaped */
 	SUPERVISE_RETIRING,
 	SUPERVISE_EXITING,
+	SUPERVISE_RESTARTING, /* retired and announced; the next engine waits for its back-off */
 };
 
 struct supervise_ops {
 	uint64_t (*now_ms)(void *world);
 	void (*log)(void *world, enum core_log level, const char *text);
-	/* A new engine with a new boot id, which supervise_engine_started() is told */
+	/* A new engine with a new boot id, which supervise_engine_started() is told (always, after
+	 * this op; a start that failed is an engine that supervise_engine_ended() at once) */
 	void (*engine_start)(void *world);
 	void (*engine_ask_stop)(void *world); /* politely: it closes its clients and exits */
-	void (*engine_kill)(void *world);     /* it and all its workers; supervise_engine_ended() follows */
+	/* Kill it and all its workers; supervise_engine_ended() follows */
+	void (*engine_kill)(void *world);
 	/* Lock, wipe and unlink every volatile database; supervise_retired() follows.
 	 * kill_holders: SIGKILL the clients that still hold locks in them first. */
 	void (*retire)(void *world, bool kill_holders);
-	void (*announce)(void *world, struct incarnation inc, bool is_left); /* LEFT, else REVOKED */
+	/* LEFT, else REVOKED */
+	void (*announce)(void *world, struct incarnation inc, bool is_left);
+	/* End the daemon, after what was announced is delivered. REASON_NONE: a clean stop. Nothing
+	 * is called after this. */
 	void (*exit)(void *world, enum reason why);
 	void (*state_changed)(void *world);
 };
 
 struct supervise_config {
 	uint32_t pnn;
-	uint32_t stop_timeout_ms;   /* from engine_ask_stop to engine_kill */
+	uint32_t stop_timeout_ms;   /* from engine_ask_stop to engine_kill; for reaping, too */
 	uint32_t retire_timeout_ms; /* then kill holders, and once more this long */
 	uint32_t hang_timeout_ms;   /* no heartbeat: kill */
 	uint32_t restart_limit, restart_window_ms;
 	uint32_t bugs;
 };
 
-struct supervise *supervise_new(const struct supervise_config *config, const struct supervise_ops *ops, void *world);
+struct supervise *supervise_new(const struct supervise_config *config,
+				const struct supervise_ops *ops, void *world);
 void supervise_free(struct supervise *s);
 void supervise_start(struct supervise *s);
 void supervise_tick(struct supervise *s);
@@ -57,13 +64,17 @@ uint64_t supervise_deadline_ms(const struct supervise *s);
 void supervise_engine_started(struct supervise *s, uint64_t boot_id);
 void supervise_engine_heartbeat(struct supervise *s);
 /* The engine is gone and reaped, and so are its workers. why: what it said of itself
- * (REASON_EVICTED: start again; a FINAL reason: retire and exit with it), REASON_NONE if nothing */
+ * (REASON_EVICTED: start again; a FINAL reason: retire and exit with it; REASON_STOPPING: as if a
+ * stop had been asked for), REASON_NONE if nothing */
 void supervise_engine_ended(struct supervise *s, enum reason why);
 void supervise_retired(struct supervise *s, bool is_done);
 void supervise_stop(struct supervise *s);
+/* The daemon cannot go on (corosync is gone): kill the engine, retire, exit with why */
+void supervise_fail(struct supervise *s, enum reason why);
 
 enum supervise_state supervise_state(const struct supervise *s);
-/* Engine restarts in the window, and the limit's text for status */
+const char *supervise_state_name(const struct supervise *s);
+/* Engine restarts in the window */
 uint32_t supervise_restarts(const struct supervise *s);
 
 #endif
