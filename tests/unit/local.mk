@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+include tests/unit/lib.mk
 if HAVE_CMOCKA
 
 check_PROGRAMS += tests/unit/test_options
