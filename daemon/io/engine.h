@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <qb/qbdefs.h>
 #include <qb/qbloop.h>
 #include "daemon/core/core.h"
 #include "daemon/options.h"
@@ -30,11 +31,15 @@ struct engine {
 	int64_t start_time_us;  /* wall clock, microseconds since 1970 */
 	bool is_stopping;
 
+	/* The options as handed down, without the boot id: for the helpers' command lines; [0] is
+	 * free for the program's name */
+	char **child_argv;
+
 	/* engine.c's own */
 	const struct transport_ops *transport_ops;
 	qb_loop_timer_handle tick_timer;
 	uint64_t tick_at_ms; /* when tick_timer runs, UINT64_MAX: not armed */
-	bool is_flushing, has_status_changed;
+	bool is_flushing, has_output, has_status_changed;
 	enum reason stop_reason;
 	char stop_text[256];
 };

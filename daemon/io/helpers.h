@@ -17,8 +17,8 @@ struct helpers_persisted {
 
 /* Waits (bounded) for the supervisor's first packet; 0 or -errno */
 int helpers_open(struct engine *e, struct helpers_persisted *persisted);
-/* Starts the helpers, with the engine's own command line for their options; 0 or -errno */
-int helpers_start(struct engine *e, char *const *argv);
+/* Starts the helpers; 0 or -errno */
+int helpers_start(struct engine *e);
 void helpers_close(struct engine *e);
 /* Tells the supervisor why this engine ends */
 void helpers_last(struct engine *e, enum reason why, const char *text);
@@ -37,16 +37,17 @@ void helpers_lock_check(struct engine *e);
 void helpers_lock_release(struct engine *e);
 void helpers_fence_watch(struct engine *e, struct incarnation inc);
 void helpers_fence_request(struct engine *e, struct incarnation inc);
-void helpers_persist(struct engine *e, uint32_t generation, const struct incarnation *active, size_t n);
+void helpers_persist(struct engine *e, uint32_t generation, const struct incarnation *active,
+		     size_t n);
 
 /* For `cotdb status` */
 struct helper_status {
 	bool is_configured, is_alive;
 	uint32_t pid, restarts;
 	uint64_t last_latency_us; /* reclock: of its last answer */
-	uint64_t waiting_ms;      /* reclock: the oldest request without an answer; 0: none */
-	bool is_connected;        /* Pacemaker: CIB and fencer answer */
-	char text[256];           /* its last words about itself */
+	uint64_t waiting_ms;	  /* reclock: the oldest request without an answer; 0: none */
+	bool is_connected;	  /* Pacemaker: CIB and fencer answer */
+	char text[256];		  /* its last words about itself */
 };
 void helpers_reclock_status(const struct engine *e, struct helper_status *s);
 void helpers_pacemaker_status(const struct engine *e, struct helper_status *s);

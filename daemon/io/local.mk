@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The engine's parts without main(): for cotdb-engine and for the tests
+noinst_LIBRARIES += libio.a
+libio_a_SOURCES = \
+	daemon/io/engine.h daemon/io/engine_ops.c daemon/io/engine_ops.h \
+	daemon/io/channel.c daemon/io/channel.h \
+	daemon/io/cluster.c daemon/io/cluster.h daemon/io/cluster_map.c daemon/io/cluster_private.h \
+	daemon/io/helpers.c daemon/io/helpers.h daemon/io/helpers_private.h \
+	daemon/io/helpers_pacemaker.c daemon/io/helpers_reclock.c \
+	daemon/io/store.h \
+	daemon/io/transport.h
+libio_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(QUORUM_CFLAGS) $(CMAP_CFLAGS) \
+	$(TDB_CFLAGS) $(GNUTLS_CFLAGS)
+EXTRA_DIST += daemon/io/engine.c

@@ -7,6 +7,7 @@
 #ifndef COTDB_STORE_H
 #define COTDB_STORE_H
 
+#include <sys/types.h>
 #include <tdb.h>
 #include "engine.h"
 

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * engine.c: cotdb-engine, the process that serves. It starts its parts, runs one loop, and hands
+ * the world's events to the core, which does the thinking.
+ *
+ * Every handler ends with engine_after_event(): what the core has queued for peers and clients is
+ * written at once, in as few system calls as possible. (A job of the loop would come too late:
+ * libqb waits up to 50 ms before it runs one.) The timer for the core's next deadline is only ever
+ * moved to an earlier time; one that runs too early just finds nothing to do.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+#include "client.h"
+#include "cluster.h"
+#include "daemon/fatal.h"
+#include "daemon/log.h"
+#include "engine_ops.h"
+#include "helpers.h"
+#include "store.h"
+#include "transport.h"
+
+#define BOOT_ID_OPTION "--boot_id="
+
+uint64_t engine_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- the core's time, and its output -----------------------------------------------------------
+ */
+
+static void engine_tick(void *data)
+{
+	struct engine *e = data;
+
+	e->tick_at_ms = UINT64_MAX;
+	if (e->is_stopping)
+		return;
+	if (core_deadline_ms(e->core) <= engine_now_ms())
+		core_tick(e->core);
+	engine_after_event(e);
+}
+
+static void engine_arm(struct engine *e)
+{
+	uint64_t deadline = core_deadline_ms(e->core), now;
+
+	if (deadline >= e->tick_at_ms)
+		return;
+	if (e->tick_at_ms != UINT64_MAX)
+		qb_loop_timer_del(e->loop, e->tick_timer);
+	now = engine_now_ms();
+	if (qb_loop_timer_add(e->loop, QB_LOOP_HIGH,
+			      deadline > now ? (deadline - now) * QB_TIME_NS_IN_MSEC : 0, e,
+			      engine_tick, &e->tick_timer) != 0)
+		fatal(REASON_ENGINE_RESTARTING, "no timer for the core");
+	e->tick_at_ms = deadline;
+}
+
+void engine_after_event(struct engine *e)
+{
+	if (e->is_flushing || e->is_stopping || e->core == NULL)
+		return;
+	e->is_flushing = true;
+	do {
+		if (e->has_output) {
+			e->has_output = false;
+			e->transport_ops->flush(e);
+		}
+		if (e->has_status_changed) {
+			e->has_status_changed = false;
+			helpers_status_changed(e);
+			clients_status_changed(e);
+		}
+		clients_flush(e);
+	} while ((e->has_output || e->has_status_changed) && !e->is_stopping);
+	e->is_flushing = false;
+	if (!e->is_stopping)
+		engine_arm(e);
+}
+
+void engine_stop(struct engine *e, enum reason why, const char *text)
+{
+	if (e->is_stopping)
+		return;
+	e->is_stopping = true;
+	e->stop_reason = why;
+	snprintf(e->stop_text, sizeof(e->stop_text), "%s", text);
+	log_at(why == REASON_STOPPING ? LOG_NOTICE : LOG_ERR, "the engine ends: %s | reason=%s",
+	       text, reason_row(why)->name);
+	qb_loop_stop(e->loop);
+}
+
+/* ---- start -------------------------------------------------------------------------------------
+ */
+
+static int32_t engine_terminated(int32_t signal, void *data)
+{
+	(void)signal;
+	engine_stop(data, REASON_STOPPING, "asked to stop by a signal");
+	return 0;
+}
+
+static int32_t engine_hung_up(int32_t signal, void *data)
+{
+	(void)signal, (void)data;
+	log_reopen();
+	return 0;
+}
+
+/* All but the boot id is for the helpers too */
+static int engine_parse(struct engine *e, struct options *o, int argc, char **argv)
+{
+	char error[256], *end;
+	size_t n = 1;
+
+	options_init(o);
+	e->child_argv = calloc((size_t)argc + 2, sizeof(*e->child_argv));
+	if (e->child_argv == NULL)
+		return -ENOMEM;
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], BOOT_ID_OPTION, strlen(BOOT_ID_OPTION)) == 0) {
+			e->boot_id = strtoull(argv[i] + strlen(BOOT_ID_OPTION), &end, 16);
+			if (*end != '\0')
+				e->boot_id = 0;
+			continue;
+		}
+		if (options_parse(o, argv[i], error, sizeof(error)) != 0) {
+			fprintf(stderr, "%s: %s\n", argv[0], error);
+			return -EINVAL;
+		}
+		e->child_argv[n++] = argv[i];
+	}
+	if (e->boot_id == 0) {
+		fprintf(stderr, "%s: is started by cotdbd only\n", argv[0]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void engine_reason_of(struct engine *e, int rc, enum reason reason, const char *what)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
+	engine_stop(e, reason, text);
+}
+
+static bool engine_start_cluster(struct engine *e)
+{
+	const struct cluster_settings *s;
+	int rc = cluster_open(e);
+
+	if (rc == -ERANGE) {
+		engine_stop(e, REASON_NODEID_TOO_HIGH, reason_row(REASON_NODEID_TOO_HIGH)->text);
+		return false;
+	}
+	if (rc != 0) {
+		engine_reason_of(e, rc, REASON_NO_COROSYNC,
+				 "corosync's configuration cannot be read");
+		return false;
+	}
+	s = cluster_settings(e);
+	if (e->options->number[OPTION_allow_unfenced] != 0 &&
+	    (s->has_two_node || s->has_auto_tie_breaker)) {
+		engine_stop(e, REASON_UNFENCED_TWO_NODE,
+			    reason_row(REASON_UNFENCED_TWO_NODE)->text);
+		return false;
+	}
+	return true;
+}
+
+static bool engine_start_core(struct engine *e, const struct helpers_persisted *persisted)
+{
+	const struct options *o = e->options;
+	struct core_config config = {
+		.self = { .pnn = e->pnn, .boot_id = e->boot_id },
+		.port = (uint16_t)o->number[OPTION_port],
+		.has_lock = o->text[OPTION_recovery_lock][0] != '\0',
+		.allow_unfenced = o->number[OPTION_allow_unfenced] != 0,
+		.state_timeout_ms = (uint32_t)o->number[OPTION_state_timeout],
+		.peer_timeout_ms = (uint32_t)o->number[OPTION_peer_timeout],
+		.lock_timeout_ms = (uint32_t)o->number[OPTION_lock_timeout],
+		.fence_grace_ms = (uint32_t)o->number[OPTION_fence_grace],
+		.revoke_timeout_ms = (uint32_t)o->number[OPTION_revoke_timeout],
+		.last_generation = persisted->generation,
+		.last_active = persisted->active,
+		.last_active_n = persisted->n,
+	};
+	int rc = 0;
+
+	snprintf(config.node_name, sizeof(config.node_name), "%s", e->node_name);
+	if (o->text[OPTION_address][0] != '\0')
+		snprintf(config.address, sizeof(config.address), "%s", o->text[OPTION_address]);
+	else
+		rc = cluster_local_address(e, config.address, sizeof(config.address));
+	if (rc != 0) {
+		engine_reason_of(
+		    e, rc, REASON_BAD_OPTION,
+		    "this node's ring0 address cannot be found: set the option address");
+		return false;
+	}
+	if (gnutls_rnd(GNUTLS_RND_KEY, config.key, sizeof(config.key)) != 0) {
+		engine_stop(e, REASON_ENGINE_RESTARTING, "no random numbers");
+		return false;
+	}
+	e->core = core_new(&config, &engine_ops, e);
+	rc = e->transport_ops->open(e, &config);
+	gnutls_memset(config.key, 0, sizeof(config.key));
+	if (rc != 0) {
+		char what[CORE_NAME_SIZE + 64];
+
+		snprintf(what, sizeof(what), "cannot listen on %s port %u", config.address,
+			 config.port);
+		engine_reason_of(e, rc, rc == -EADDRINUSE ? REASON_SOCKET_BUSY : REASON_BAD_OPTION,
+				 what);
+		return false;
+	}
+	return true;
+}
+
+static bool engine_start_store(struct engine *e)
+{
+	int rc = store_open(e);
+
+	if (rc == -ENOSPC)
+		engine_stop(e, REASON_NO_SPACE, reason_row(REASON_NO_SPACE)->text);
+	else if (rc != 0)
+		engine_reason_of(e, rc, REASON_BAD_OPTION, "the databases' folders cannot be used");
+	return rc == 0;
+}
+
+static bool engine_start_clients(struct engine *e)
+{
+	const char *path = e->options->text[OPTION_socket];
+	int rc = clients_open(e, path);
+	char what[256];
+
+	if (rc == 0)
+		return true;
+	snprintf(what, sizeof(what), "cannot listen on %s", path);
+	engine_reason_of(e, rc, rc == -EADDRINUSE ? REASON_SOCKET_BUSY : REASON_BAD_OPTION, what);
+	return false;
+}
+
+static bool engine_start(struct engine *e)
+{
+	struct helpers_persisted *persisted = calloc(1, sizeof(*persisted));
+	bool is_started = false;
+	int rc;
+
+	if (persisted == NULL)
+		return false;
+	rc = helpers_open(e, persisted);
+	if (rc != 0) {
+		engine_reason_of(e, rc, REASON_ENGINE_RESTARTING, "the supervisor does not answer");
+		goto out;
+	}
+	if (!engine_start_cluster(e) || !engine_start_store(e) ||
+	    !engine_start_core(e, persisted) || !engine_start_clients(e))
+		goto out;
+	rc = helpers_start(e);
+	if (rc != 0) {
+		engine_reason_of(e, rc, REASON_ENGINE_RESTARTING, "the helpers cannot be started");
+		goto out;
+	}
+	is_started = cluster_join(e) == 0;
+out:
+	free(persisted);
+	return is_started;
+}
+
+static void engine_close(struct engine *e)
+{
+	if (e->clients != NULL)
+		clients_close(e);
+	if (e->transport != NULL)
+		e->transport_ops->close(e);
+	if (e->store != NULL)
+		store_close(e);
+	cluster_close(e);
+	helpers_last(e, e->stop_reason, e->stop_text);
+	helpers_close(e);
+	if (e->core != NULL)
+		core_free(e->core);
+}
+
+int main(int argc, char **argv)
+{
+	struct engine e = {
+		.transport_ops = &transport_tcp,
+		.tick_at_ms = UINT64_MAX,
+		.stop_reason = REASON_ENGINE_RESTARTING,
+	};
+	struct options options;
+	qb_loop_signal_handle term, hup;
+	struct timeval now;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (engine_parse(&e, &options, argc, argv) != 0)
+		return reason_row(REASON_BAD_OPTION)->ocf;
+	e.options = &options;
+	if (log_open("cotdb-engine", &options) != 0)
+		return reason_row(REASON_BAD_OPTION)->ocf;
+	gettimeofday(&now, NULL);
+	e.start_time_us = (int64_t)now.tv_sec * 1000000 + now.tv_usec;
+	e.loop = qb_loop_create();
+	if (e.loop == NULL)
+		return 1;
+	signal(SIGPIPE, SIG_IGN);
+	qb_loop_signal_add(e.loop, QB_LOOP_HIGH, SIGTERM, &e, engine_terminated, &term);
+	qb_loop_signal_add(e.loop, QB_LOOP_LOW, SIGHUP, &e, engine_hung_up, &hup);
+
+	if (engine_start(&e)) {
+		log_notice("the engine has started | pnn=%u node=%s boot_id=%016" PRIx64, e.pnn,
+			   e.node_name, e.boot_id);
+		engine_after_event(&e);
+		qb_loop_run(e.loop);
+	}
+	e.is_stopping = true;
+	engine_close(&e);
+	qb_loop_destroy(e.loop);
+	log_close();
+	free(e.child_argv);
+	return reason_row(e.stop_reason)->ocf;
+}
