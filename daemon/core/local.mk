@@ -1,6 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
-	daemon/core/core.h \
+	daemon/core/control.c \
+	daemon/core/core.c daemon/core/core.h \
+	daemon/core/db.c \
+	daemon/core/fact.c \
 	daemon/core/fsm.c daemon/core/fsm.h \
-	daemon/core/supervise.c daemon/core/supervise.h
+	daemon/core/gate.c \
+	daemon/core/internal.h \
+	daemon/core/keystate.c \
+	daemon/core/location.c \
+	daemon/core/message.c \
+	daemon/core/packet.c \
+	daemon/core/record.c \
+	daemon/core/request.c \
+	daemon/core/session.c \
+	daemon/core/slot.c \
+	daemon/core/status.c \
+	daemon/core/supervise.c daemon/core/supervise.h \
+	daemon/core/sweep.c \
+	daemon/core/view.c

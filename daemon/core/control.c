@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * control.c: the messages that members multicast over CPG, and the state machine's input from them.
+ * CPG delivers them to all members in one order, so that all come to the same conclusions. Each
+ * begins with u8 type and (FACT and ATTACH excepted, which hold in any view) the u64 digest of the
+ * view that it is about; one of another view is dropped by all alike.
+ *
+ *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation, u8 is
+ *                leader, u32 topology verdict, text name, text address, u16 port, 32 bytes key,
+ *                u32 n, n x (u32 pnn, u64 boot id) active in last generation,
+ *                u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32 flags, text name) dbs
+ *   HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners, try it
+ *   TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out
+ *   LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
+ *   ACTIVATE     u32 generation, u32 n, n x (u32 pnn, u64 boot id), u32 n, n x (u32 pnn, u32 reason) kept out
+ *   FACT         u32 pnn, u64 boot id, u8 kind
+ *   ATTACH       u32 flags, text name
+ *   RESTART      (nothing): begin this view anew
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "internal.h"
+
+static struct writer control_begin(struct core *c, enum control_type type, size_t size)
+{
+	struct writer w;
+
+	if (c->scratch_size < size) {
+		free(c->scratch);
+		c->scratch = core_alloc(size);
+		c->scratch_size = size;
+	}
+	w = writer_of(c->scratch, c->scratch_size);
+	writer_u8(&w, (uint8_t)type);
+	return w;
+}
+
+static struct writer control_view(struct core *c, enum control_type type, size_t size)
+{
+	struct writer w = control_begin(c, type, size + 9);
+
+	writer_u64(&w, c->view.digest);
+	return w;
+}
+
+static void incarnation_write(struct writer *w, struct incarnation inc)
+{
+	writer_u32(w, inc.pnn);
+	writer_u64(w, inc.boot_id);
+}
+
+static int incarnation_read(struct cursor *m, struct incarnation *inc)
+{
+	return cursor_u32(m, &inc->pnn) || cursor_u64(m, &inc->boot_id) || inc->pnn >= CORE_MAX_NODES || inc->boot_id == 0;
+}
+
+void control_send_state(struct core *c)
+{
+	struct writer w = control_view(c, CONTROL_STATE, 2048 + c->active_n * 12 + FACT_COUNT * 13 + c->db_n * (CORE_NAME_SIZE + 8));
+	struct node *self = c->node[c->self];
+
+	writer_u64(&w, c->config.self.boot_id);
+	writer_u32(&w, CORE_PROTOCOL_MIN);
+	writer_u32(&w, CORE_PROTOCOL_MAX);
+	writer_u32(&w, c->generation);
+	writer_u32(&w, c->active_generation);
+	writer_u8(&w, c->active_generation != 0 && c->leader == c->self);
+	writer_u32(&w, c->topology);
+	writer_text(&w, self->name);
+	writer_text(&w, self->address);
+	writer_u16(&w, c->config.port);
+	writer_bytes(&w, c->config.key, CORE_KEY_SIZE);
+	writer_u32(&w, (uint32_t)c->active_n);
+	for (size_t i = 0; i < c->active_n; i++)
+		incarnation_write(&w, c->active[i]);
+	writer_u32(&w, (uint32_t)c->fact_n);
+	for (size_t i = 0; i < c->fact_n; i++) {
+		incarnation_write(&w, c->fact[i].inc);
+		writer_u8(&w, (uint8_t)c->fact[i].kind);
+	}
+	writer_u32(&w, (uint32_t)c->db_n);
+	for (size_t i = 0; i < c->db_n; i++) {
+		writer_u32(&w, c->db[i]->flags);
+		writer_text(&w, c->db[i]->name);
+	}
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+/* Who and where a member is; a new incarnation begins a new session */
+static int state_read_node(struct core *c, struct member *m, struct cursor *s)
+{
+	struct core_peer peer = { .inc = { .pnn = m->pnn } };
+	char name[CORE_NAME_SIZE];
+	struct node *n = node_get(c, m->pnn);
+	struct slice key;
+
+	if (cursor_text(s, name, sizeof(name)) || cursor_text(s, peer.address, sizeof(peer.address)) ||
+	    cursor_u16(s, &peer.port) || cursor_bytes(s, CORE_KEY_SIZE, &key))
+		return -EBADMSG;
+	memcpy(peer.key, key.p, CORE_KEY_SIZE);
+	peer.inc.boot_id = m->boot_id;
+	memcpy(n->name, name, sizeof(n->name));
+	memcpy(n->address, peer.address, sizeof(n->address));
+	n->port = peer.port;
+	if (m->pnn == c->self)
+		return 0;
+	if (n->boot_id != m->boot_id) {
+		session_reset(&n->session);
+		n->is_connected = n->is_held = false;
+		n->boot_id = m->boot_id;
+		n->is_member = false;
+	}
+	if (!n->is_member) {
+		n->is_member = true;
+		c->ops->peer_set(c->world, m->pnn, &peer);
+	}
+	return 0;
+}
+
+static int state_read_active(struct core *c, const struct member *m, struct cursor *s)
+{
+	struct incarnation *inc;
+	uint32_t n;
+	int rc = 0;
+
+	if (cursor_u32(s, &n) || n > CORE_MAX_NODES)
+		return -EBADMSG;
+	inc = core_alloc((n + 1) * sizeof(*inc));
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rc = incarnation_read(s, &inc[i]) ? -EBADMSG : 0;
+	if (rc == 0)
+		view_before(c, m->last_generation, inc, n);
+	free(inc);
+	return rc;
+}
+
+static int state_read_facts(struct core *c, struct cursor *s)
+{
+	struct incarnation inc;
+	uint8_t kind;
+	uint32_t n;
+
+	if (cursor_u32(s, &n) || n > FACT_COUNT)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < n; i++) {
+		if (incarnation_read(s, &inc) || cursor_u8(s, &kind) || kind > FACT_FENCED)
+			return -EBADMSG;
+		fact_add(c, inc, (enum fact_kind)kind);
+	}
+	return 0;
+}
+
+static int state_read_dbs(struct core *c, struct cursor *s)
+{
+	char name[CORE_NAME_SIZE];
+	uint32_t n, flags;
+
+	if (cursor_u32(s, &n) || n > CORE_MAX_DBS)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < n; i++) {
+		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) || name[0] == '\0' || strchr(name, '/'))
+			return -EBADMSG;
+		if (db_learn(c, name, flags) != 0 && !c->is_retired) {
+			c->is_retired = true;
+			c->ops->retire(c->world, REASON_NO_SPACE, "a database that the cluster has cannot be opened here");
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int state_read(struct core *c, struct member *m, struct cursor *s)
+{
+	uint32_t min, max, topology;
+	uint8_t is_leader;
+
+	if (m->has_state)
+		return 0;
+	if (cursor_u64(s, &m->boot_id) || m->boot_id == 0 || cursor_u32(s, &min) || cursor_u32(s, &max) ||
+	    cursor_u32(s, &m->last_generation) || cursor_u32(s, &m->active_generation) || cursor_u8(s, &is_leader) ||
+	    cursor_u32(s, &topology))
+		return -EBADMSG;
+	m->is_leader = is_leader != 0;
+	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
+	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;
+	if (state_read_node(c, m, s) || state_read_active(c, m, s) || state_read_facts(c, s) || state_read_dbs(c, s) ||
+	    cursor_end(s))
+		return -EBADMSG;
+	m->has_state = true;
+	view_state_in(c);
+	return 0;
+}
+
+void control_send_held(struct core *c)
+{
+	struct writer w = control_view(c, CONTROL_HELD, 16);
+
+	writer_u64(&w, c->lock.id.dev);
+	writer_u64(&w, c->lock.id.ino);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_tried(struct core *c, uint64_t digest, enum reason result)
+{
+	struct writer w = control_begin(c, CONTROL_TRIED, 16);
+
+	writer_u64(&w, digest);
+	writer_u32(&w, result);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_lock_failed(struct core *c, enum reason why)
+{
+	struct writer w = control_view(c, CONTROL_LOCK_FAILED, 4);
+
+	writer_u32(&w, why);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_restart(struct core *c)
+{
+	struct writer w = control_view(c, CONTROL_RESTART, 0);
+
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind)
+{
+	struct writer w = control_begin(c, CONTROL_FACT, 16);
+
+	incarnation_write(&w, inc);
+	writer_u8(&w, (uint8_t)kind);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_activate(struct core *c)
+{
+	struct view *v = &c->view;
+	struct writer w = control_view(c, CONTROL_ACTIVATE, 16 + v->n * 20);
+	uint32_t in = 0, generation = v->max_generation + 1;
+
+	for (size_t i = 0; i < v->n; i++)
+		in += v->member[i].kept_out == REASON_NONE;
+	writer_u32(&w, generation < 2 ? 2 : generation); /* 0 and 1 mean none to clients */
+	writer_u32(&w, in);
+	for (size_t i = 0; i < v->n; i++)
+		if (v->member[i].kept_out == REASON_NONE)
+			incarnation_write(&w, (struct incarnation){ v->member[i].pnn, v->member[i].boot_id });
+	writer_u32(&w, (uint32_t)v->n - in);
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->member[i].kept_out == REASON_NONE)
+			continue;
+		writer_u32(&w, v->member[i].pnn);
+		writer_u32(&w, v->member[i].kept_out);
+	}
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+static int activate_read(struct core *c, const struct member *from, struct cursor *s)
+{
+	struct incarnation *in;
+	uint32_t generation, n, out, pnn, why;
+	struct member *m;
+
+	if (cursor_u32(s, &generation) || cursor_u32(s, &n) || n > c->view.n)
+		return -EBADMSG;
+	if (c->view.fsm.state != CORE_VIEW_GATED || generation <= c->view.max_generation)
+		return 0; /* the second of two */
+	in = core_alloc((n + 1) * sizeof(*in));
+	for (uint32_t i = 0; i < n; i++)
+		if (incarnation_read(s, &in[i]) || (m = view_member(c, in[i].pnn)) == NULL || m->boot_id != in[i].boot_id)
+			goto bad;
+	if (cursor_u32(s, &out) || out > c->view.n)
+		goto bad;
+	for (uint32_t i = 0; i < out; i++) {
+		if (cursor_u32(s, &pnn) || cursor_u32(s, &why) || (m = view_member(c, pnn)) == NULL)
+			goto bad;
+		m->kept_out = why > REASON_NONE && why < REASON_COUNT ? (enum reason)why : REASON_TOPOLOGY;
+	}
+	view_activate(c, from->pnn, generation, in, n);
+	free(in);
+	return 0;
+bad:
+	free(in);
+	return -EBADMSG;
+}
+
+static int lock_message(struct core *c, struct member *from, uint8_t type, struct cursor *s)
+{
+	uint32_t why;
+
+	if (type == CONTROL_HELD) {
+		struct member *self = view_member(c, c->self);
+
+		if (from->pnn != c->self && self != NULL && self->is_joiner)
+			gate_lock_probe(c, c->view.digest);
+		return 0;
+	}
+	if (cursor_u32(s, &why) || why >= REASON_COUNT)
+		return -EBADMSG;
+	if (type == CONTROL_TRIED) {
+		if (!from->is_joiner)
+			return 0;
+		from->has_tried = true;
+		from->kept_out = (enum reason)why;
+	} else {
+		from->has_failed_lock = true;
+		core_log(c, CORE_LOG_WARNING, "a member cannot take the recovery lock, the next one may lead | node=%s(%u) reason=%s",
+			 c->node[from->pnn]->name, from->pnn, reason_row(why)->name);
+		if (c->view.fsm.state == CORE_VIEW_GATED)
+			view_state_in(c); /* plans anew */
+	}
+	view_lead(c);
+	return 0;
+}
+
+static int control_read(struct core *c, struct member *from, struct cursor *s)
+{
+	char name[CORE_NAME_SIZE];
+	struct incarnation inc;
+	uint8_t type, kind;
+	uint64_t digest;
+	uint32_t flags;
+
+	if (cursor_u8(s, &type))
+		return -EBADMSG;
+	if (type == CONTROL_FACT) {
+		if (incarnation_read(s, &inc) || cursor_u8(s, &kind) || kind > FACT_FENCED)
+			return -EBADMSG;
+		fact_add(c, inc, (enum fact_kind)kind);
+		return 0;
+	}
+	if (type == CONTROL_ATTACH) {
+		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) || name[0] == '\0' || strchr(name, '/'))
+			return -EBADMSG;
+		c->ops->attached(c->world, db_id_of(name), db_learn(c, name, flags));
+		return 0;
+	}
+	if (cursor_u64(s, &digest))
+		return -EBADMSG;
+	if (digest != c->view.digest)
+		return 0;
+	switch (type) {
+	case CONTROL_STATE:
+		return state_read(c, from, s);
+	case CONTROL_HELD:
+	case CONTROL_TRIED:
+	case CONTROL_LOCK_FAILED:
+		return lock_message(c, from, type, s);
+	case CONTROL_ACTIVATE:
+		return activate_read(c, from, s);
+	case CONTROL_RESTART:
+		view_restart(c, "a member asks for it");
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+void core_multicast(struct core *c, uint32_t from_pnn, uint32_t from_pid, struct slice msg)
+{
+	struct cursor s = cursor_of(msg.p, msg.len);
+
+	if (c->is_retired)
+		return;
+	for (size_t i = 0; i < c->view.n; i++) {
+		struct member *m = &c->view.member[i];
+
+		if (m->pnn != from_pnn || m->pid != from_pid)
+			continue;
+		if (control_read(c, m, &s) != 0)
+			core_log(c, CORE_LOG_ERROR, "a malformed message came over CPG and is dropped | node=%u length=%zu",
+				 from_pnn, msg.len);
+		break;
+	}
+	core_run(c);
+}

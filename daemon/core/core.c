@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* core.c: one node's life: making it, time, packets from peers and to itself. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "internal.h"
+
+void core_log(struct core *c, enum core_log level, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	c->ops->log(c->world, level, text);
+}
+
+void *core_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (p == NULL)
+		abort(); /* half a state machine is worse than none: the supervisor retires us */
+	return p;
+}
+
+uint64_t core_now(struct core *c)
+{
+	return c->ops->now_ms(c->world);
+}
+
+/* The same on every node: it maps keys to lmasters. Multiply and fold, 8 bytes at a time. */
+uint64_t core_hash(uint32_t db_id, struct slice key)
+{
+	const uint64_t k = 0x9E3779B97F4A7C15ULL;
+	uint64_t h = (db_id + k) * k ^ key.len;
+	size_t i = 0;
+
+	for (; i < key.len; i += 8) {
+		uint64_t w = 0;
+		size_t left = key.len - i;
+
+		memcpy(&w, key.p + i, left < 8 ? left : 8);
+		h = (h ^ w) * k;
+		h ^= h >> 29;
+	}
+	h *= 0xBF58476D1CE4E5B9ULL;
+	h ^= h >> 32;
+	h *= 0x94D049BB133111EBULL;
+	return h ^ h >> 31;
+}
+
+struct node *node_get(struct core *c, uint32_t pnn)
+{
+	if (pnn >= CORE_MAX_NODES)
+		return NULL;
+	if (c->node[pnn] == NULL) {
+		struct node *n = core_alloc(sizeof(*n));
+
+		n->pnn = pnn;
+		session_reset(&n->session);
+		c->node[pnn] = n;
+	}
+	return c->node[pnn];
+}
+
+struct core *core_new(const struct core_config *config, const struct core_ops *ops, void *world)
+{
+	struct core *c;
+	struct node *self;
+
+	if (config->self.pnn >= CORE_MAX_NODES || config->self.boot_id == 0)
+		return NULL;
+	c = core_alloc(sizeof(*c));
+	c->config = *config;
+	c->ops = ops;
+	c->world = world;
+	c->self = config->self.pnn;
+	c->leader = CORE_UNKNOWN_PNN;
+	view_init(c);
+	c->topology = REASON_NO_PACEMAKER;
+	c->loop_last = &c->loop_first;
+	c->generation = config->last_generation;
+	c->reason = REASON_STARTING;
+	if (config->last_active_n > 0) {
+		c->active_n = config->last_active_n;
+		c->active = core_alloc(c->active_n * sizeof(*c->active));
+		memcpy(c->active, config->last_active, c->active_n * sizeof(*c->active));
+	}
+	c->config.last_active = NULL;
+	self = node_get(c, c->self);
+	self->boot_id = config->self.boot_id;
+	self->is_connected = true;
+	memcpy(self->name, config->node_name, sizeof(self->name));
+	memcpy(self->address, config->address, sizeof(self->address));
+	/* What was active before this start can be fenced from now on */
+	for (size_t i = 0; i < c->active_n; i++)
+		if (c->active[i].pnn != c->self)
+			ops->fence_watch(world, c->active[i]);
+	return c;
+}
+
+void core_free(struct core *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < CORE_MAX_NODES; i++) {
+		if (c->node[i] == NULL)
+			continue;
+		session_free(&c->node[i]->session);
+		free(c->node[i]->report);
+		free(c->node[i]);
+	}
+	for (size_t i = 0; i < c->db_n; i++)
+		free(c->db[i]);
+	while (c->loop_first != NULL) {
+		struct loop_packet *l = c->loop_first;
+
+		c->loop_first = l->next;
+		free(l);
+	}
+	view_free(c);
+	keystate_free_all(c);
+	location_reset(c);
+	free(c->locations.bucket);
+	message_free(c);
+	free(c->active);
+	free(c->departed);
+	free(c->scratch);
+	free(c);
+}
+
+/* ---- time ---- */
+
+void core_tick(struct core *c)
+{
+	if (c->is_retired)
+		return;
+	c->tick_ms = core_now(c);
+	for (size_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL && i != c->self)
+			session_tick(c, c->node[i]);
+	view_tick(c);
+	core_run(c);
+}
+
+uint64_t core_deadline_ms(const struct core *c)
+{
+	uint64_t t;
+
+	if (c->is_retired)
+		return UINT64_MAX;
+	t = view_deadline(c);
+	for (size_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL && c->node[i]->is_connected && c->node[i]->session.ack_due_ms < t)
+			t = c->node[i]->session.ack_due_ms;
+	return t != UINT64_MAX && t < c->tick_ms + 10 ? c->tick_ms + 10 : t;
+}
+
+/* ---- packets ---- */
+
+static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
+{
+	switch (p->type) {
+	case PACKET_REQUEST:
+	case PACKET_BOUNCE:
+		location_request(c, p);
+		break;
+	case PACKET_LOCATION:
+		location_learn(c, p->db_id, p->key, p->dmaster, p->rsn);
+		break;
+	case PACKET_REPORT:
+		sweep_report(c, from, p);
+		break;
+	case PACKET_DONE:
+		sweep_done(c, from);
+		break;
+	case PACKET_FORWARD:
+	case PACKET_GRANT:
+	case PACKET_ADOPT:
+		record_packet(c, from, p);
+		break;
+	case PACKET_MESSAGE:
+		message_deliver(c, p->srvid, p->data);
+		break;
+	case PACKET_FOREIGN:
+		c->ops->forwarded(c->world, from, p->data);
+		break;
+	default:
+		break;
+	}
+}
+
+void core_run(struct core *c)
+{
+	if (c->is_looping)
+		return;
+	c->is_looping = true;
+	while (c->loop_first != NULL) {
+		struct loop_packet *l = c->loop_first;
+		struct packet p;
+
+		c->loop_first = l->next;
+		if (c->loop_first == NULL)
+			c->loop_last = &c->loop_first;
+		if (packet_decode(slice_of(l->data, l->len), &p) == 0 && !c->is_retired &&
+		    (!packet_is_record(p.type) || p.generation == c->active_generation))
+			packet_handle(c, c->self, &p);
+		free(l);
+	}
+	c->is_looping = false;
+}
+
+int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
+{
+	struct node *n = pnn < CORE_MAX_NODES ? c->node[pnn] : NULL;
+	struct session *s;
+	struct packet p;
+
+	if (c->is_retired)
+		return CORE_TAKEN;
+	if (n == NULL || !n->is_connected || pnn == c->self || packet_decode(raw, &p) != 0)
+		return -EBADMSG;
+	s = &n->session;
+	if (p.ack >= s->next_seq)
+		return -EBADMSG; /* it has what was never sent */
+	session_acked(s, p.ack);
+	if (p.type == PACKET_ACK)
+		return CORE_TAKEN;
+	if (!core_has_bug(c, CORE_BUG_RESEND_TWICE)) {
+		if (p.seq <= s->received_seq)
+			return CORE_TAKEN; /* sent again after a reconnect, and had already */
+		if (p.seq != s->received_seq + 1 && !core_has_bug(c, CORE_BUG_SESSION_FORGETS))
+			return -EBADMSG;
+	}
+	/* R1: what belongs to a generation that we have not activated yet waits, and with it all
+	 * behind it; and so does what concerns a database that is about to be attached */
+	if (packet_is_record(p.type)) {
+		if (p.generation > c->active_generation && !core_has_bug(c, CORE_BUG_DROP_FUTURE)) {
+			n->is_held = true;
+			return CORE_HOLD;
+		}
+		if (p.generation == c->active_generation && p.type != PACKET_DONE && db_get(c, p.db_id) == NULL) {
+			n->is_held = true;
+			return CORE_HOLD;
+		}
+	}
+	n->is_held = false;
+	if (p.seq > s->received_seq)
+		s->received_seq = p.seq;
+	s->untold_bytes += raw.len;
+	if (s->ack_due_ms == UINT64_MAX)
+		s->ack_due_ms = core_now(c) + 100;
+	c->count.packets_received++;
+	if (packet_is_record(p.type)) {
+		bool is_old = p.generation != c->active_generation;
+
+		if (is_old && p.generation < c->active_generation && core_has_bug(c, CORE_BUG_OLD_GENERATION))
+			is_old = db_get(c, p.db_id) == NULL && p.type != PACKET_DONE;
+		if (is_old || !c->is_active || !n->is_active)
+			return CORE_TAKEN;
+	}
+	packet_handle(c, pnn, &p);
+	if (s->untold_bytes >= 256 * 1024)
+		session_tick(c, n);
+	core_run(c);
+	return CORE_TAKEN;
+}

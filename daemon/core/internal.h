@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * internal.h: the inside of struct core, for the files of this folder only.
+ *
+ *   view.c      membership, STATE, ACTIVATE         gate.c     quorum, fencing, lock, topology
+ *   fact.c      what became of incarnations         slot.c     key -> lmaster
+ *   session.c   a pair's stream                     packet.c   what travels in it
+ *   request.c   what clients of this node wait for  record.c   giving and taking records
+ *   location.c  the lmaster's table                 sweep.c    recovery
+ *   db.c        attach                              message.c  srvids
+ *   keystate.c  what waits for a key                status.c   what it is doing
+ */
+#ifndef COTDB_CORE_INTERNAL_H
+#define COTDB_CORE_INTERNAL_H
+
+#include "core.h"
+#include "fsm.h"
+#include "lib/cursor.h"
+
+#define CORE_PROTOCOL_MIN 1
+#define CORE_PROTOCOL_MAX 1
+#define SLOT_COUNT 1024
+#define FACT_COUNT 64
+
+/* ---- session.c ---- */
+
+/* What has to reach a peer, and how far it and we have come. A linear buffer: [acked, sent) is
+ * kept for a resend, [sent, end) waits for the link. Offsets are into buf. */
+struct session {
+	uint8_t *buf;
+	size_t size, acked, sent, end;
+	uint64_t next_seq;      /* of the next packet */
+	uint64_t acked_seq;     /* the peer has it, and so have we let go of it */
+	uint64_t received_seq;  /* of the peer's packets, the last one taken */
+	uint64_t told_seq;      /* received_seq as last told to the peer */
+	size_t untold_bytes;
+	uint64_t ack_due_ms;    /* UINT64_MAX: nothing to tell */
+};
+
+/* ---- a node ---- */
+
+struct node {
+	uint32_t pnn;
+	uint64_t boot_id; /* 0: no STATE seen yet */
+	char name[CORE_NAME_SIZE];
+	char address[CORE_NAME_SIZE];
+	uint16_t port;
+	uint8_t key[CORE_KEY_SIZE];
+	bool is_member, is_active, is_connected, has_supervisor, is_held;
+	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
+	struct session session;
+	/* Sweep reports to this lmaster being filled */
+	uint8_t *report;
+	size_t report_len;
+	uint32_t report_n, report_db;
+};
+
+/* ---- view.c ---- */
+
+/* One engine process in the group, and its STATE for this view */
+struct member {
+	uint32_t pnn, pid;
+	bool has_state;
+	uint64_t boot_id;
+	uint32_t last_generation;   /* on its disk or in its memory */
+	uint32_t active_generation; /* of this very incarnation, 0: never active */
+	bool is_leader;             /* of active_generation */
+	bool is_compatible;
+	bool has_failed_lock;       /* as leader of this view */
+	enum reason topology;
+	/* What the refused try brought */
+	bool is_joiner, has_tried;
+	enum reason kept_out;
+};
+
+enum lock_question { LOCK_Q_TRY, LOCK_Q_PROBE, LOCK_Q_CHECK };
+struct lock {
+	bool is_held, is_checked;
+	/* What the helper was asked and has not answered yet, oldest first */
+	struct {
+		enum lock_question what;
+		uint64_t digest, asked_ms;
+	} asked[8];
+	size_t asked_n;
+	uint64_t since_ms, retry_ms; /* trying since; not before */
+	struct core_lock_id id;
+};
+
+struct view {
+	struct fsm fsm; /* states: enum core_view */
+	struct core_ring ring, quorum_ring;
+	bool is_quorate;
+	struct member *member;
+	size_t n;
+	uint64_t digest; /* of the members and restarts: names this view in its messages */
+	uint32_t restarts;
+	uint32_t max_generation; /* the highest last_generation of all */
+	uint32_t candidate;      /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
+	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
+	uint64_t begin_ms, held_ms, relead_ms;
+	/* Incarnations that were active in max_generation */
+	struct incarnation *before;
+	size_t before_n;
+};
+
+enum fact_kind { FACT_LEFT, FACT_REVOKED, FACT_FENCED };
+struct fact {
+	struct incarnation inc;
+	enum fact_kind kind;
+};
+
+/* One departed incarnation that the fencing gate waits for, at the leader */
+struct departed {
+	struct incarnation inc;
+	uint64_t since_ms, request_ms; /* when to ask for fencing */
+	uint32_t tries;
+	char result[160];
+};
+
+struct gate {
+	bool is_open;
+	enum reason reason;
+	char text[256];
+	uint64_t since_ms;
+};
+
+/* ---- keystate.c: what waits for a key on this node ---- */
+
+struct op { /* a packet or a call that waits for the chain lock */
+	struct op *next;
+	bool is_call;
+	uint32_t from, generation; /* packet */
+	uint64_t client;           /* call */
+	uint32_t reqid, callid;
+	size_t len;                /* packet bytes behind */
+	uint8_t data[];
+};
+struct waiter { /* a call that waits for the record */
+	struct waiter *next;
+	uint64_t client;
+	uint32_t reqid, callid;
+};
+struct keystate {
+	struct keystate *next;
+	uint64_t hash;
+	uint32_t db_id;
+	size_t keylen;
+	struct op *op_first, **op_last; /* blocked on the chain lock */
+	bool is_blocked;                /* the store will call core_key_unlocked() */
+	struct waiter *waiter_first, **waiter_last;
+	uint32_t asked_generation;      /* the lmaster was asked in it, 0: not */
+	uint32_t *parked;               /* pnns whose definitive forward came before the record */
+	size_t parked_n;
+	uint8_t key[];
+};
+struct keytable {
+	struct keystate **bucket;
+	size_t buckets, n;
+};
+
+/* ---- location.c: where records are, at their lmaster ---- */
+
+struct location {
+	struct location *next;
+	uint64_t rsn;
+	uint32_t hash;
+	uint32_t db_id;
+	uint32_t holder; /* owner if definitive, else who offers the best copy, or unknown */
+	uint16_t waiting_n;
+	uint16_t keylen_lo; /* length of the key: lo | hi << 16 */
+	uint8_t keylen_hi;
+	bool is_definitive;
+	uint32_t *waiting; /* pnns whose request waits for the sweep */
+	uint8_t key[];
+};
+struct chunk {
+	struct chunk *next;
+	size_t used, size;
+	uint8_t data[];
+};
+struct location_table {
+	struct location **bucket;
+	size_t buckets, n;
+	struct chunk *chunk;
+};
+
+struct db {
+	uint32_t db_id, flags;
+	char name[CORE_NAME_SIZE];
+	bool is_swept; /* by this node, in this generation */
+};
+
+struct registration {
+	struct registration *next;
+	uint64_t srvid, client;
+};
+#define SRVID_BUCKETS 4096
+
+struct loop_packet { /* a packet to oneself */
+	struct loop_packet *next;
+	size_t len;
+	uint8_t data[];
+};
+
+struct core {
+	struct core_config config;
+	const struct core_ops *ops;
+	void *world;
+	uint32_t self; /* pnn */
+
+	struct view view;
+	struct gate gate[CORE_GATE_COUNT];
+	struct lock lock;
+	enum reason topology;
+	char topology_text[256];
+	enum reason reason; /* why kept out by the last ACTIVATE */
+	struct fact fact[FACT_COUNT];
+	size_t fact_n;
+	struct departed *departed;
+	size_t departed_n;
+
+	/* The active generation */
+	uint32_t generation;        /* last one this node has taken part in, or that its disk names */
+	uint32_t active_generation; /* of this incarnation, 0: never active */
+	bool is_active;             /* a member of active_generation, which is the newest known */
+	bool is_frozen, is_retired;
+	uint32_t leader;
+	struct incarnation *active;
+	size_t active_n;
+	uint16_t slot[SLOT_COUNT];
+	uint64_t done[CORE_MAX_NODES / 64]; /* whose sweep reports are all in */
+	size_t done_n;
+	bool is_swept;              /* own sweep ended */
+	bool is_recovering;
+
+	struct node *node[CORE_MAX_NODES];
+	struct db *db[CORE_MAX_DBS];
+	size_t db_n;
+	struct keytable keys;
+	struct location_table locations;
+	struct registration *srvid[SRVID_BUCKETS];
+	struct loop_packet *loop_first, **loop_last;
+	bool is_looping;
+	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
+	uint8_t *scratch;
+	size_t scratch_size;
+	struct core_status count; /* counters only */
+};
+
+/* core.c */
+void core_log(struct core *c, enum core_log level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void *core_alloc(size_t size); /* zeroed; ends the process when there is no memory */
+uint64_t core_now(struct core *c);
+uint64_t core_hash(uint32_t db_id, struct slice key);
+struct node *node_get(struct core *c, uint32_t pnn); /* makes it; NULL: no such number */
+void core_run(struct core *c); /* handle the packets to oneself; at the end of every event */
+static inline bool core_has_bug(const struct core *c, enum core_bug bug)
+{
+	return (c->config.bugs & bug) != 0;
+}
+
+/* session.c */
+void session_reset(struct session *s);
+void session_free(struct session *s);
+struct writer session_begin(struct session *s, size_t max);
+void session_commit(struct core *c, struct node *n, const struct writer *w);
+void session_acked(struct session *s, uint64_t seq);
+int session_resume(struct core *c, struct session *s, uint64_t peer_received);
+void session_tick(struct core *c, struct node *n);
+
+/* packet.c: layouts, in the order of the fields */
+enum packet_type {
+	PACKET_ACK = 1,
+	PACKET_REQUEST, /* orig -> lmaster: u32 db, u32 orig, block key */
+	PACKET_BOUNCE,  /* not owner -> lmaster: as REQUEST */
+	PACKET_FORWARD, /* lmaster or giver -> owner: u32 db, u32 orig, u64 rsn, u8 is_definitive, block key */
+	PACKET_GRANT,   /* owner -> orig: u32 db, u64 rsn, u32 flags, block key, block body */
+	PACKET_LOCATION, /* giver -> lmaster: u32 db, u32 dmaster, u64 rsn, block key */
+	PACKET_ADOPT,   /* lmaster -> holder: u32 db, u64 rsn, u8 is_new, block key */
+	PACKET_REPORT,  /* sweep -> lmaster: u32 db, u32 n, n x (u64 rsn, u8 is_owner, block key) */
+	PACKET_DONE,    /* sweep -> every lmaster: nothing */
+	PACKET_MESSAGE, /* u64 srvid, block data */
+	PACKET_FOREIGN, /* core_forward: block data */
+	PACKET_TYPES
+};
+struct packet {
+	uint8_t type, is_definitive, is_new;
+	uint32_t generation, db_id, orig, dmaster, flags, n;
+	uint64_t seq, ack, rsn, srvid;
+	struct slice key, data, raw; /* raw: the whole packet */
+};
+int packet_decode(struct slice raw, struct packet *p);
+struct report_entry {
+	uint64_t rsn;
+	uint8_t is_owner;
+	struct slice key;
+};
+int packet_report_next(struct cursor *entries, struct report_entry *e);
+/* For a caller that has something to do between the copying of p's slices and its sending: the
+ * packet stands in *w until session_commit(); nothing else may be sent to this node between */
+void packet_prepare(struct core *c, struct node *n, const struct packet *p, struct writer *w);
+/* Queues p (type, fields and slices set; generation, seq and ack are filled in) for a node, oneself included */
+void packet_send(struct core *c, uint32_t pnn, const struct packet *p);
+bool packet_is_record(uint8_t type); /* belongs to a generation */
+
+/* view.c */
+void view_init(struct core *c);
+void view_tick(struct core *c);
+uint64_t view_deadline(const struct core *c);
+void view_restart(struct core *c, const char *why);
+struct member *view_member(struct core *c, uint32_t pnn);
+void view_lead(struct core *c); /* take the next step as leader, if this node is to lead */
+bool view_is_leading(const struct core *c);
+void view_free(struct core *c);
+
+/* control.c: what members multicast; each names its view by the digest */
+void control_send_state(struct core *c);
+void control_send_activate(struct core *c);
+void control_send_held(struct core *c);
+void control_send_tried(struct core *c, uint64_t digest, enum reason result);
+void control_send_lock_failed(struct core *c, enum reason why);
+void control_send_restart(struct core *c);
+void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
+/* and what comes of it, in view.c; the sender is a member */
+void view_state_in(struct core *c);
+void view_activate(struct core *c, uint32_t leader, uint32_t generation, const struct incarnation *in, size_t n);
+void view_before(struct core *c, uint32_t generation, const struct incarnation *inc, size_t n);
+
+/* gate.c */
+void gate_set(struct core *c, enum core_gate g, bool is_open, enum reason why, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+bool gate_quorum(struct core *c);
+bool gate_fencing(struct core *c);
+bool gate_lock(struct core *c);
+void gate_lock_probe(struct core *c, uint64_t digest); /* the leader says HELD */
+void gate_observe(struct core *c);                    /* as a follower: for status only */
+void gate_freeze(struct core *c);                     /* after a change of quorum */
+uint64_t gate_deadline(const struct core *c);
+
+/* fact.c */
+void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind);
+bool fact_known(const struct core *c, struct incarnation inc);
+static inline bool incarnation_equal(struct incarnation a, struct incarnation b)
+{
+	return a.pnn == b.pnn && a.boot_id == b.boot_id;
+}
+
+enum control_type {
+	CONTROL_STATE = 1, CONTROL_HELD, CONTROL_TRIED, CONTROL_LOCK_FAILED, CONTROL_ACTIVATE,
+	CONTROL_FACT, CONTROL_ATTACH, CONTROL_RESTART
+};
+
+/* slot.c */
+void slot_assign(struct core *c);
+uint32_t slot_lmaster(const struct core *c, uint64_t hash);
+
+/* db.c */
+struct db *db_get(struct core *c, uint32_t db_id);
+uint32_t db_id_of(const char *name);
+int db_learn(struct core *c, const char *name, uint32_t flags); /* from STATE or ATTACH */
+
+/* keystate.c */
+struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, struct slice key);
+struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, struct slice key);
+void keystate_drop_if_idle(struct core *c, struct keystate *k);
+void keystate_free_all(struct core *c);
+void keystate_add_waiter(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid);
+void keystate_park(struct keystate *k, uint32_t pnn);
+/* Behind those that wait for the chain lock already */
+void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p);
+void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid);
+/* Every keystate; f may not add or remove any but the one it is given */
+void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k));
+static inline struct slice keystate_key(const struct keystate *k)
+{
+	return slice_of(k->key, k->keylen);
+}
+
+/* request.c */
+void request_ask(struct core *c, struct keystate *k);
+void request_answer(struct core *c, struct keystate *k, const struct record_header *h, struct slice body);
+void request_activate(struct core *c);
+
+/* record.c */
+void record_packet(struct core *c, uint32_t from, const struct packet *p);
+
+/* location.c */
+void location_reset(struct core *c);
+void location_request(struct core *c, const struct packet *p);
+void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster, uint64_t rsn);
+void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder, uint64_t rsn);
+void location_settle(struct core *c); /* all reports are in */
+
+/* sweep.c */
+void sweep_activate(struct core *c);
+void sweep_report(struct core *c, uint32_t from, const struct packet *p);
+void sweep_done(struct core *c, uint32_t from);
+
+/* message.c */
+void message_deliver(struct core *c, uint64_t srvid, struct slice data);
+void message_client_gone(struct core *c, uint64_t client);
+void message_free(struct core *c);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * keystate.c: what waits for a key on this node, in one place.
+ *
+ *   op      packets and calls that found the chain lock taken; they run in order when the store
+ *           says that it can be had, and whatever comes later for the key queues behind them
+ *   waiter  calls that wait for the record to come here; the lmaster is asked once for all
+ *   parked  nodes whose definitive forward overtook the record (rule R3)
+ *
+ * A keystate exists only while one of the three does.
+ */
+#include <stdlib.h>
+#include "internal.h"
+
+struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, struct slice key)
+{
+	struct keystate *k;
+
+	if (c->keys.n == 0)
+		return NULL;
+	for (k = c->keys.bucket[hash & (c->keys.buckets - 1)]; k != NULL; k = k->next)
+		if (k->hash == hash && k->db_id == db_id && slice_equal(keystate_key(k), key))
+			return k;
+	return NULL;
+}
+
+static void table_grow(struct keytable *t)
+{
+	size_t buckets = t->buckets ? t->buckets * 2 : 256;
+	struct keystate **bucket = core_alloc(buckets * sizeof(struct keystate *)), *k;
+
+	for (size_t i = 0; i < t->buckets; i++) {
+		while ((k = t->bucket[i]) != NULL) {
+			t->bucket[i] = k->next;
+			k->next = bucket[k->hash & (buckets - 1)];
+			bucket[k->hash & (buckets - 1)] = k;
+		}
+	}
+	free(t->bucket);
+	t->bucket = bucket;
+	t->buckets = buckets;
+}
+
+struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, struct slice key)
+{
+	struct keystate *k = keystate_find(c, hash, db_id, key), **head;
+
+	if (k != NULL)
+		return k;
+	if (c->keys.n >= c->keys.buckets)
+		table_grow(&c->keys);
+	k = core_alloc(sizeof(*k) + key.len);
+	k->hash = hash;
+	k->db_id = db_id;
+	k->keylen = key.len;
+	k->op_last = &k->op_first;
+	k->waiter_last = &k->waiter_first;
+	memcpy(k->key, key.p, key.len);
+	head = &c->keys.bucket[hash & (c->keys.buckets - 1)];
+	k->next = *head;
+	*head = k;
+	c->keys.n++;
+	return k;
+}
+
+static void keystate_free(struct keystate *k)
+{
+	struct op *o;
+	struct waiter *w;
+
+	while ((o = k->op_first) != NULL) {
+		k->op_first = o->next;
+		free(o);
+	}
+	while ((w = k->waiter_first) != NULL) {
+		k->waiter_first = w->next;
+		free(w);
+	}
+	free(k->parked);
+	free(k);
+}
+
+void keystate_drop_if_idle(struct core *c, struct keystate *k)
+{
+	struct keystate **p;
+
+	if (k->op_first != NULL || k->waiter_first != NULL || k->parked_n > 0 || k->is_blocked)
+		return;
+	for (p = &c->keys.bucket[k->hash & (c->keys.buckets - 1)]; *p != k; p = &(*p)->next)
+		;
+	*p = k->next;
+	c->keys.n--;
+	keystate_free(k);
+}
+
+void keystate_free_all(struct core *c)
+{
+	struct keystate *k;
+
+	for (size_t i = 0; i < c->keys.buckets; i++) {
+		while ((k = c->keys.bucket[i]) != NULL) {
+			c->keys.bucket[i] = k->next;
+			keystate_free(k);
+		}
+	}
+	free(c->keys.bucket);
+	c->keys = (struct keytable){ 0 };
+}
+
+void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k))
+{
+	struct keystate *k, *next;
+
+	for (size_t i = 0; i < c->keys.buckets; i++) {
+		for (k = c->keys.bucket[i]; k != NULL; k = next) {
+			next = k->next;
+			f(c, k);
+		}
+	}
+}
+
+void keystate_add_waiter(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid)
+{
+	struct waiter *w = core_alloc(sizeof(*w));
+
+	w->client = client;
+	w->reqid = reqid;
+	w->callid = callid;
+	*k->waiter_last = w;
+	k->waiter_last = &w->next;
+}
+
+void keystate_park(struct keystate *k, uint32_t pnn)
+{
+	for (size_t i = 0; i < k->parked_n; i++)
+		if (k->parked[i] == pnn)
+			return;
+	k->parked = realloc(k->parked, (k->parked_n + 1) * sizeof(*k->parked));
+	if (k->parked == NULL)
+		abort();
+	k->parked[k->parked_n++] = pnn;
+}
+
+static struct op *op_append(struct keystate *k, size_t len)
+{
+	struct op *o = core_alloc(sizeof(*o) + len);
+
+	o->len = len;
+	*k->op_last = o;
+	k->op_last = &o->next;
+	return o;
+}
+
+void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p)
+{
+	struct op *o = op_append(k, p->raw.len);
+
+	o->from = from;
+	o->generation = p->generation;
+	memcpy(o->data, p->raw.p, p->raw.len);
+}
+
+void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid)
+{
+	struct op *o = op_append(k, 0);
+
+	o->is_call = true;
+	o->client = client;
+	o->reqid = reqid;
+	o->callid = callid;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * location.c: the lmaster's table: which node has a record. It begins empty with each generation and
+ * is filled by the members' sweeps (sweep.c) and by what happens since.
+ *
+ * An entry is definitive when its source is an owner's report, a giver's LOCATION or our own ADOPT of
+ * this generation (R2); among those the highest rsn wins, and they replace an offer whatever its rsn.
+ * An offer is the best copy that a member reported of a record that it does not own. Then:
+ *
+ *   definitive                   -> forward the request there, as definitive
+ *   not, sweep not done          -> the request waits: a report, or a LOCATION, may still come, and
+ *                                   settles it when it does (R4)
+ *   offered, sweep done          -> the record is an orphan: the holder of its highest rsn adopts it
+ *   unknown, sweep done          -> the record is new: the asking node creates it
+ *
+ * So nothing is decided before all is known, and nobody has to be asked (WHOHAS): the price is that
+ * requests for orphans and new records wait for the sweep. Local hits, and records with a living
+ * owner, do not.
+ */
+#include <stdlib.h>
+#include "internal.h"
+
+#define CHUNK_SIZE (256 * 1024)
+
+static void *table_alloc(struct location_table *t, size_t size)
+{
+	struct chunk *k = t->chunk;
+	void *p;
+
+	size = (size + 7) & ~(size_t)7;
+	if (k == NULL || k->size - k->used < size) {
+		size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+
+		k = malloc(sizeof(*k) + room);
+		if (k == NULL)
+			abort();
+		k->size = room;
+		k->used = 0;
+		k->next = t->chunk;
+		t->chunk = k;
+	}
+	p = k->data + k->used;
+	k->used += size;
+	return p;
+}
+
+static size_t location_keylen(const struct location *l)
+{
+	return (size_t)l->keylen_lo | (size_t)l->keylen_hi << 16;
+}
+
+void location_reset(struct core *c)
+{
+	struct location_table *t = &c->locations;
+	struct chunk *k;
+
+	for (size_t i = 0; i < t->buckets; i++)
+		for (struct location *l = t->bucket[i]; l != NULL; l = l->next)
+			free(l->waiting);
+	while ((k = t->chunk) != NULL) {
+		t->chunk = k->next;
+		free(k);
+	}
+	if (t->buckets > 0)
+		memset(t->bucket, 0, t->buckets * sizeof(*t->bucket));
+	t->n = 0;
+}
+
+static void table_grow(struct location_table *t)
+{
+	size_t buckets = t->buckets ? t->buckets * 2 : 1024;
+	struct location **bucket = core_alloc(buckets * sizeof(*bucket)), *l;
+
+	for (size_t i = 0; i < t->buckets; i++) {
+		while ((l = t->bucket[i]) != NULL) {
+			t->bucket[i] = l->next;
+			l->next = bucket[l->hash & (buckets - 1)];
+			bucket[l->hash & (buckets - 1)] = l;
+		}
+	}
+	free(t->bucket);
+	t->bucket = bucket;
+	t->buckets = buckets;
+}
+
+static struct location *location_get(struct core *c, uint32_t db_id, struct slice key)
+{
+	struct location_table *t = &c->locations;
+	uint32_t hash = (uint32_t)core_hash(db_id, key);
+	struct location *l;
+
+	if (t->n >= t->buckets)
+		table_grow(t);
+	for (l = t->bucket[hash & (t->buckets - 1)]; l != NULL; l = l->next)
+		if (l->hash == hash && l->db_id == db_id && slice_equal(slice_of(l->key, location_keylen(l)), key))
+			return l;
+	l = table_alloc(t, sizeof(*l) + key.len);
+	memset(l, 0, sizeof(*l));
+	l->hash = hash;
+	l->db_id = db_id;
+	l->holder = CORE_UNKNOWN_PNN;
+	l->keylen_lo = (uint16_t)key.len;
+	l->keylen_hi = (uint8_t)(key.len >> 16);
+	memcpy(l->key, key.p, key.len);
+	l->next = t->bucket[hash & (t->buckets - 1)];
+	t->bucket[hash & (t->buckets - 1)] = l;
+	t->n++;
+	return l;
+}
+
+static void location_forward(struct core *c, struct location *l, uint32_t orig)
+{
+	struct packet p = { .type = PACKET_FORWARD, .db_id = l->db_id, .orig = orig, .rsn = l->rsn, .is_definitive = 1,
+			    .key = slice_of(l->key, location_keylen(l)) };
+
+	packet_send(c, l->holder, &p);
+}
+
+static void location_flush(struct core *c, struct location *l)
+{
+	for (size_t i = 0; i < l->waiting_n; i++)
+		location_forward(c, l, l->waiting[i]);
+	free(l->waiting);
+	l->waiting = NULL;
+	l->waiting_n = 0;
+}
+
+static void location_adopt(struct core *c, struct location *l, uint32_t asking)
+{
+	struct packet p = { .type = PACKET_ADOPT, .db_id = l->db_id, .key = slice_of(l->key, location_keylen(l)) };
+	uint64_t base = (uint64_t)c->active_generation << 32;
+
+	p.is_new = l->holder == CORE_UNKNOWN_PNN;
+	if (p.is_new)
+		l->holder = asking;
+	l->rsn = l->rsn + 1 > base ? l->rsn + 1 : base; /* above every copy, of this and of older generations */
+	l->is_definitive = true;
+	p.rsn = l->rsn;
+	packet_send(c, l->holder, &p);
+}
+
+static void location_wait(struct location *l, uint32_t orig)
+{
+	for (size_t i = 0; i < l->waiting_n; i++)
+		if (l->waiting[i] == orig)
+			return;
+	l->waiting = realloc(l->waiting, (l->waiting_n + 1U) * sizeof(*l->waiting));
+	if (l->waiting == NULL)
+		abort();
+	l->waiting[l->waiting_n++] = orig;
+}
+
+/* REQUEST, or BOUNCE from where we had forwarded it */
+void location_request(struct core *c, const struct packet *p)
+{
+	struct location *l;
+
+	if (p->orig >= CORE_MAX_NODES || c->node[p->orig] == NULL || !c->node[p->orig]->is_active)
+		return;
+	l = location_get(c, p->db_id, p->key);
+	if (p->type == PACKET_BOUNCE && core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE)) {
+		l->is_definitive = false; /* and so it is resolved again */
+		l->holder = CORE_UNKNOWN_PNN;
+	}
+	if (!l->is_definitive && c->is_recovering) {
+		location_wait(l, p->orig);
+		return;
+	}
+	if (!l->is_definitive) {
+		location_adopt(c, l, p->orig);
+		if (l->holder == p->orig)
+			return; /* ADOPT is the answer */
+	}
+	location_forward(c, l, p->orig);
+}
+
+void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster, uint64_t rsn)
+{
+	struct location *l;
+
+	if (dmaster >= CORE_MAX_NODES)
+		return;
+	l = location_get(c, db_id, key);
+	if (l->waiting_n > 0 && !l->is_definitive && core_has_bug(c, CORE_BUG_LOCATION_LATE_LOSES))
+		return;
+	if (l->is_definitive && rsn < l->rsn)
+		return;
+	l->holder = dmaster;
+	l->rsn = rsn;
+	l->is_definitive = true;
+	location_flush(c, l);
+}
+
+void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder, uint64_t rsn)
+{
+	struct location *l = location_get(c, db_id, key);
+
+	if (l->is_definitive || (l->holder != CORE_UNKNOWN_PNN && rsn <= l->rsn))
+		return;
+	l->holder = holder;
+	l->rsn = rsn;
+}
+
+void location_settle(struct core *c)
+{
+	struct location_table *t = &c->locations;
+
+	for (size_t i = 0; i < t->buckets; i++) {
+		for (struct location *l = t->bucket[i]; l != NULL; l = l->next) {
+			if (l->waiting_n == 0)
+				continue;
+			if (!l->is_definitive)
+				location_adopt(c, l, l->waiting[0]);
+			location_flush(c, l);
+		}
+	}
+}

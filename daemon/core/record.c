@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * record.c: giving and taking records (invariants I1 to I3). Ownership is what the file says: a node
+ * whose copy has dmaster == itself owns the record, and only its clients write it.
+ *
+ * A request goes to the lmaster, which forwards it with the location it knows: FORWARD(orig, rsn,
+ * definitive). What the receiver does, under the chain lock (rule R3):
+ *
+ *   it owns the record        -> give: own copy gets dmaster = orig and rsn + 1 and stays behind
+ *                                (I3); GRANT with the data straight to orig, LOCATION to the
+ *                                lmaster, and what is parked here follows, behind the data
+ *   definitive, rsn above own -> the record is on its way here: park orig until it comes
+ *   else                      -> it was given away in this generation: back to the lmaster (BOUNCE),
+ *                                which has the giver's LOCATION by then, for that went before on the
+ *                                same stream
+ *
+ * GRANT and ADOPT make this node the owner. Both belong to one generation and to one session, so
+ * neither comes twice nor late (core_peer_input). The stream is written only after the store has
+ * taken the change: the packet waits in the session's buffer meanwhile.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "internal.h"
+
+#define FLAG_MIGRATED_WITH_DATA 0x00010000U
+
+static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn)
+{
+	struct packet p = { .type = PACKET_FORWARD, .db_id = k->db_id, .rsn = rsn, .is_definitive = 1, .key = keystate_key(k) };
+
+	for (size_t i = 0; i < k->parked_n; i++) {
+		p.orig = k->parked[i];
+		packet_send(c, to, &p);
+	}
+	k->parked_n = 0;
+}
+
+/* This node owns the record, h and body; the lock is held */
+static void record_give(struct core *c, const struct packet *f, struct record_header h, struct slice body)
+{
+	struct node *to = c->node[f->orig];
+	uint64_t hash = core_hash(f->db_id, f->key);
+	struct packet p = { .type = PACKET_GRANT, .db_id = f->db_id, .key = f->key, .data = body };
+	struct keystate *k;
+	struct writer w;
+	int rc;
+
+	if (to == NULL || !to->is_active || !to->is_member)
+		return; /* gone meanwhile */
+	if (!core_has_bug(c, CORE_BUG_RSN_NOT_RAISED))
+		h.rsn++;
+	if (!core_has_bug(c, CORE_BUG_KEEP_OWNERSHIP))
+		h.dmaster = f->orig;
+	if (body.len > 0)
+		h.flags |= FLAG_MIGRATED_WITH_DATA;
+	p.rsn = h.rsn;
+	p.flags = h.flags;
+	packet_prepare(c, to, &p, &w);
+	rc = c->ops->put(c->world, f->db_id, f->key, &h, body);
+	if (rc != 0) {
+		/* Keep it, and say so: the number that was taken for the packet goes to the next */
+		to->session.next_seq--;
+		core_log(c, CORE_LOG_ERROR, "a record cannot be given away: its header cannot be written | db=0x%08x error=%s",
+			 f->db_id, strerror(-rc));
+		return;
+	}
+	session_commit(c, to, &w);
+	c->count.handoffs_out++;
+	p = (struct packet){ .type = PACKET_LOCATION, .db_id = f->db_id, .dmaster = f->orig, .rsn = h.rsn, .key = f->key };
+	packet_send(c, slot_lmaster(c, hash), &p);
+	k = keystate_find(c, hash, f->db_id, f->key);
+	if (k != NULL)
+		parked_forward(c, k, f->orig, h.rsn);
+}
+
+static void record_forward(struct core *c, const struct packet *f)
+{
+	uint64_t hash = core_hash(f->db_id, f->key);
+	struct record_header h = { .dmaster = CORE_UNKNOWN_PNN };
+	struct slice body = { 0 };
+	struct packet p = *f;
+	bool is_coming;
+
+	if (f->orig >= CORE_MAX_NODES)
+		return;
+	if (c->ops->get(c->world, f->db_id, f->key, &h, &body) != 0)
+		h = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
+	is_coming = f->is_definitive && f->rsn > h.rsn && !core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE);
+	if (h.dmaster == c->self) {
+		struct keystate *k = f->orig == c->self ? keystate_find(c, hash, f->db_id, f->key) : NULL;
+
+		if (f->orig != c->self)
+			record_give(c, f, h, body);
+		else if (k != NULL)
+			request_answer(c, k, &h, body);
+	} else if (is_coming) {
+		keystate_park(keystate_make(c, hash, f->db_id, f->key), f->orig);
+		c->count.parked++;
+	} else {
+		p.type = PACKET_BOUNCE;
+		c->count.forwards++;
+		packet_send(c, slot_lmaster(c, hash), &p);
+	}
+}
+
+/* The record has come, and was stored as h and body: first the clients here, then who is parked */
+static void record_arrived(struct core *c, const struct packet *p, const struct record_header *h, struct slice body)
+{
+	struct keystate *k = keystate_find(c, core_hash(p->db_id, p->key), p->db_id, p->key);
+	struct packet f = { .type = PACKET_FORWARD, .db_id = p->db_id, .rsn = h->rsn, .is_definitive = 1, .key = p->key };
+
+	if (k == NULL)
+		return;
+	request_answer(c, k, h, body);
+	/* The first of the parked gets it through our own queue, and the others follow it */
+	for (size_t i = 0; i < k->parked_n; i++) {
+		f.orig = k->parked[i];
+		if (f.orig != c->self)
+			packet_send(c, c->self, &f);
+	}
+	k->parked_n = 0;
+}
+
+static void record_store(struct core *c, const struct packet *p, struct record_header *h, struct slice body)
+{
+	int rc;
+
+	h->dmaster = c->self;
+	h->rsn = p->rsn;
+	rc = c->ops->put(c->world, p->db_id, p->key, h, body);
+	if (rc != 0) {
+		/* It is nobody's now; only a new generation finds its newest copy again */
+		core_log(c, CORE_LOG_ERROR, "a record that came cannot be stored | db=0x%08x error=%s", p->db_id, strerror(-rc));
+		c->is_retired = true;
+		c->ops->retire(c->world, REASON_NO_SPACE, "a record that came cannot be stored");
+		return;
+	}
+	record_arrived(c, p, h, body);
+}
+
+static void record_adopt(struct core *c, const struct packet *p)
+{
+	struct record_header h = { 0 };
+	struct slice body = { 0 };
+	uint8_t *copy = NULL;
+
+	if (!p->is_new && c->ops->get(c->world, p->db_id, p->key, &h, &body) == 0 && body.len > 0) {
+		copy = core_alloc(body.len); /* put() ends the loan */
+		memcpy(copy, body.p, body.len);
+		body.p = copy;
+	} else {
+		body.len = 0;
+		h.flags = 0;
+	}
+	if (p->is_new)
+		c->count.created++;
+	else
+		c->count.adopted++;
+	record_store(c, p, &h, body);
+	free(copy);
+}
+
+/* FORWARD, GRANT, ADOPT; waits its turn where the chain lock is taken */
+void record_packet(struct core *c, uint32_t from, const struct packet *p)
+{
+	uint64_t hash = core_hash(p->db_id, p->key);
+	struct keystate *k = keystate_find(c, hash, p->db_id, p->key);
+	struct record_header h = { 0 };
+	int rc;
+
+	rc = k != NULL && k->is_blocked ? -EAGAIN : c->ops->lock(c->world, p->db_id, p->key);
+	if (rc == -EAGAIN) {
+		k = keystate_make(c, hash, p->db_id, p->key);
+		k->is_blocked = true;
+		keystate_block_packet(k, from, p);
+		return;
+	}
+	if (rc != 0) {
+		core_log(c, CORE_LOG_ERROR, "a database cannot be locked | db=0x%08x error=%s", p->db_id, strerror(-rc));
+		return;
+	}
+	switch (p->type) {
+	case PACKET_FORWARD:
+		record_forward(c, p);
+		break;
+	case PACKET_GRANT:
+		h.flags = p->flags;
+		c->count.handoffs_in++;
+		record_store(c, p, &h, p->data);
+		break;
+	default:
+		record_adopt(c, p);
+		break;
+	}
+	c->ops->unlock(c->world, p->db_id, p->key);
+	k = keystate_find(c, hash, p->db_id, p->key);
+	if (k != NULL)
+		keystate_drop_if_idle(c, k);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * request.c: calls of this node's clients. A call whose record is here is answered at once. Any other
+ * waits as the key's waiter; the lmaster is asked once, however many wait. There is no time-out: a
+ * request is answered, or asked again in the next generation.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "internal.h"
+
+#define CONGESTED_BYTES (8UL << 20)
+
+void request_ask(struct core *c, struct keystate *k)
+{
+	struct packet p = { .type = PACKET_REQUEST, .db_id = k->db_id, .orig = c->self, .key = keystate_key(k) };
+
+	if (!c->is_active || k->asked_generation == c->active_generation)
+		return;
+	k->asked_generation = c->active_generation;
+	packet_send(c, slot_lmaster(c, k->hash), &p);
+}
+
+static void call_answer(struct core *c, uint64_t client, uint32_t reqid, uint32_t callid, const struct record_header *h,
+			struct slice body)
+{
+	struct writer w;
+
+	if (callid == CALL_FETCH) {
+		c->ops->call_reply(c->world, client, reqid, body);
+		return;
+	}
+	if (callid != CALL_FETCH_WITH_HEADER) {
+		c->ops->call_reply(c->world, client, reqid, slice_of(NULL, 0));
+		return;
+	}
+	if (c->scratch_size < RECORD_HEADER_SIZE + body.len) {
+		free(c->scratch);
+		c->scratch_size = RECORD_HEADER_SIZE + body.len;
+		c->scratch = core_alloc(c->scratch_size);
+	}
+	w = writer_of(c->scratch, c->scratch_size);
+	writer_u64(&w, h->rsn);
+	writer_u32(&w, h->dmaster);
+	writer_u32(&w, 0);
+	writer_u32(&w, h->flags);
+	writer_u32(&w, 0);
+	writer_bytes(&w, body.p, body.len);
+	c->ops->call_reply(c->world, client, reqid, slice_of(w.p, w.len));
+}
+
+/* The record is here: everybody who waits for it may have it */
+void request_answer(struct core *c, struct keystate *k, const struct record_header *h, struct slice body)
+{
+	struct waiter *w;
+
+	while ((w = k->waiter_first) != NULL) {
+		k->waiter_first = w->next;
+		c->count.calls_pending--;
+		call_answer(c, w->client, w->reqid, w->callid, h, body);
+		free(w);
+	}
+	k->waiter_last = &k->waiter_first;
+	k->asked_generation = 0;
+}
+
+/* With the chain lock held. k: of this key, or NULL. True if it was answered. */
+static bool call_try(struct core *c, const struct core_call *call, uint64_t client, uint32_t reqid)
+{
+	struct db *db = db_get(c, call->db_id);
+	struct record_header h = { 0 };
+	struct slice body = { 0 };
+	int rc = c->ops->get(c->world, call->db_id, call->key, &h, &body);
+	bool is_local = db != NULL && (db->flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+
+	if (!is_local && (rc != 0 || h.dmaster != c->self))
+		return false;
+	call_answer(c, client, reqid, call->callid, &h, body);
+	return true;
+}
+
+static void call_wait(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client, uint32_t reqid)
+{
+	struct keystate *k = keystate_make(c, hash, call->db_id, call->key);
+
+	keystate_add_waiter(k, client, reqid, call->callid);
+	c->count.calls_pending++;
+	request_ask(c, k);
+}
+
+int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core_call *call)
+{
+	uint64_t hash = core_hash(call->db_id, call->key);
+	struct keystate *k;
+	int rc;
+
+	if (c->is_retired)
+		return 0;
+	c->count.calls++;
+	if (db_get(c, call->db_id) == NULL || call->key.len == 0 || call->key.len > CORE_MAX_KEY) {
+		c->ops->call_error(c->world, client, reqid, "no such database, or a key of no valid length");
+		return 0;
+	}
+	k = keystate_find(c, hash, call->db_id, call->key);
+	rc = k != NULL && k->is_blocked ? -EAGAIN : c->ops->lock(c->world, call->db_id, call->key);
+	if (rc == -EAGAIN) {
+		k = keystate_make(c, hash, call->db_id, call->key);
+		k->is_blocked = true;
+		keystate_block_call(k, client, reqid, call->callid);
+	} else if (rc != 0) {
+		c->ops->call_error(c->world, client, reqid, "the database cannot be locked");
+	} else {
+		bool is_answered = call_try(c, call, client, reqid);
+
+		c->ops->unlock(c->world, call->db_id, call->key);
+		if (!is_answered)
+			call_wait(c, hash, call, client, reqid);
+	}
+	core_run(c);
+	return core_is_congested(c);
+}
+
+/* ---- what waited for the chain lock ---- */
+
+static void blocked_call(struct core *c, struct keystate *k, const struct op *o)
+{
+	struct core_call call = { .db_id = k->db_id, .callid = o->callid, .key = keystate_key(k) };
+
+	if (!call_try(c, &call, o->client, o->reqid))
+		call_wait(c, k->hash, &call, o->client, o->reqid);
+}
+
+void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
+{
+	struct keystate *k = c->is_retired ? NULL : keystate_find(c, core_hash(db_id, key), db_id, key);
+	struct op *o;
+
+	if (k == NULL || !k->is_blocked)
+		return;
+	k->is_blocked = false;
+	while ((o = k->op_first) != NULL && !k->is_blocked) {
+		struct packet p;
+
+		k->op_first = o->next;
+		if (k->op_first == NULL)
+			k->op_last = &k->op_first;
+		if (o->is_call) {
+			if (c->ops->lock(c->world, db_id, key) == 0) {
+				blocked_call(c, k, o);
+				c->ops->unlock(c->world, db_id, key);
+			} else {
+				c->ops->call_error(c->world, o->client, o->reqid, "the database cannot be locked");
+			}
+		} else if (packet_decode(slice_of(o->data, o->len), &p) == 0 && o->generation == c->active_generation) {
+			record_packet(c, o->from, &p); /* may end k */
+			k = keystate_find(c, core_hash(db_id, key), db_id, key);
+		}
+		free(o);
+		if (k == NULL)
+			break;
+	}
+	if (k != NULL)
+		keystate_drop_if_idle(c, k);
+	core_run(c);
+}
+
+/* ---- a new generation ---- */
+
+/* What waited for the old one is forgotten, and what is still wanted is asked for again. Blocked
+ * packets of the old generation are dropped when their turn comes. */
+static void request_again(struct core *c, struct keystate *k)
+{
+	k->parked_n = 0;
+	if (k->waiter_first != NULL)
+		request_ask(c, k);
+	else
+		keystate_drop_if_idle(c, k);
+}
+
+void request_activate(struct core *c)
+{
+	keystate_each(c, request_again);
+}
+
+/* ---- clients that are gone ---- */
+
+static bool core_client_going(struct op **list, struct op ***last, uint64_t client)
+{
+	bool any = false;
+
+	while (*list != NULL) {
+		struct op *o = *list;
+
+		if (o->is_call && o->client == client) {
+			*list = o->next;
+			free(o);
+			any = true;
+		} else {
+			list = &o->next;
+		}
+	}
+	*last = list;
+	return any;
+}
+
+void core_client_gone(struct core *c, uint64_t client)
+{
+	for (size_t i = 0; i < c->keys.buckets; i++) {
+		struct keystate *k, *next;
+
+		for (k = c->keys.bucket[i]; k != NULL; k = next) {
+			struct waiter **w = &k->waiter_first;
+
+			next = k->next;
+			core_client_going(&k->op_first, &k->op_last, client);
+			while (*w != NULL) {
+				struct waiter *gone = *w;
+
+				if (gone->client != client) {
+					w = &gone->next;
+					continue;
+				}
+				*w = gone->next;
+				c->count.calls_pending--;
+				free(gone);
+			}
+			k->waiter_last = w;
+			keystate_drop_if_idle(c, k);
+		}
+	}
+	message_client_gone(c, client);
+}
+
+bool core_is_congested(const struct core *c)
+{
+	for (size_t i = 0; i < c->active_n; i++) {
+		const struct node *n = c->node[c->active[i].pnn];
+
+		if (n != NULL && n->session.end - n->session.sent > CONGESTED_BYTES)
+			return true;
+	}
+	return false;
+}

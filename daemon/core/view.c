@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * view.c: from a change of the CPG group to an active generation.
+ *
+ *   OUT      not in the group yet
+ *   GATHER   every member multicasts STATE
+ *   GATED    all STATE is in, so all members have computed the same plan; the leader opens the
+ *            gates one after the other (gate.c), then multicasts ACTIVATE
+ *   ACTIVE   ACTIVATE was delivered
+ *
+ * Every change of the group, and RESTART, begin again at GATHER. A node that was active goes on
+ * serving in its old generation meanwhile: who owned a record still owns it, and packets of the old
+ * generation are good until the receiver's own ACTIVATE (model: every receiver drops older ones).
+ * What stops it is freezing (I4), eviction, or fencing.
+ *
+ * Who leads: the leader of the last active generation if it is here, else the lowest pnn among that
+ * generation's members, so a joiner never takes the lock from them; on a cold start the lowest pnn.
+ *
+ * A member whose incarnation was active once but not in the newest generation was evicted: it
+ * retires and comes back as a new incarnation.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "internal.h"
+
+#define RELEAD_MS 2000
+
+static const struct fsm_state view_states[] = {
+	[CORE_VIEW_OUT] = { "out", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_OUT) },
+	[CORE_VIEW_GATHER] = { "gather", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_GATED) | FSM_TO(CORE_VIEW_OUT) },
+	[CORE_VIEW_GATED] = { "gated", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_GATED) | FSM_TO(CORE_VIEW_ACTIVE) |
+					       FSM_TO(CORE_VIEW_OUT) },
+	[CORE_VIEW_ACTIVE] = { "active", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_OUT) },
+};
+
+void view_init(struct core *c)
+{
+	fsm_init(&c->view.fsm, "view", view_states, 4, CORE_VIEW_OUT, c->ops->log, c->world);
+	c->view.candidate = CORE_UNKNOWN_PNN;
+	c->view.relead_ms = UINT64_MAX;
+}
+
+static void view_move(struct core *c, enum core_view to, const char *why)
+{
+	fsm_move(&c->view.fsm, to, "%s | members=%zu generation=%u", why, c->view.n, c->generation);
+	c->ops->status_changed(c->world);
+}
+
+struct member *view_member(struct core *c, uint32_t pnn)
+{
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].pnn == pnn)
+			return &c->view.member[i];
+	return NULL;
+}
+
+static uint64_t digest_add(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9E3779B97F4A7C15ULL;
+	return h ^ h >> 32;
+}
+
+static void view_gather(struct core *c, const char *why)
+{
+	struct view *v = &c->view;
+
+	v->digest = digest_add(0x636f746462ULL, v->restarts);
+	for (size_t i = 0; i < v->n; i++) {
+		struct member *m = &v->member[i];
+
+		v->digest = digest_add(v->digest, (uint64_t)m->pnn << 32 | m->pid);
+		*m = (struct member){ .pnn = m->pnn, .pid = m->pid };
+	}
+	v->max_generation = 0;
+	v->before_n = 0;
+	v->candidate = CORE_UNKNOWN_PNN;
+	v->is_held_sent = v->is_activate_sent = v->is_lock_failed_sent = false;
+	v->relead_ms = UINT64_MAX;
+	v->begin_ms = core_now(c);
+	c->lock.is_checked = false;
+	c->lock.since_ms = 0;
+	c->count.views++;
+	view_move(c, v->n == 0 ? CORE_VIEW_OUT : CORE_VIEW_GATHER, why);
+	if (v->n > 0)
+		control_send_state(c);
+	gate_freeze(c);
+}
+
+static int member_order(const void *a, const void *b)
+{
+	const struct core_member *x = a, *y = b;
+
+	if (x->pnn != y->pnn)
+		return x->pnn < y->pnn ? -1 : 1;
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+void core_membership(struct core *c, const struct core_member *m, size_t n, struct core_ring ring)
+{
+	struct view *v = &c->view;
+	struct core_member *sorted;
+
+	if (c->is_retired)
+		return;
+	v->ring = ring;
+	v->restarts = 0;
+	sorted = core_alloc((n + 1) * sizeof(*sorted));
+	if (n > 0)
+		memcpy(sorted, m, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), member_order);
+	free(v->member);
+	v->member = core_alloc((n + 1) * sizeof(*v->member));
+	v->n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (node_get(c, sorted[i].pnn) != NULL)
+			v->member[v->n++] = (struct member){ .pnn = sorted[i].pnn, .pid = sorted[i].pid };
+	free(sorted);
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
+		struct node *node = c->node[i];
+
+		if (node == NULL || !node->is_member || i == c->self || view_member(c, i) != NULL)
+			continue;
+		/* Its session stays: it may come back as the incarnation that it was */
+		node->is_member = node->is_connected = node->is_held = false;
+		c->ops->peer_set(c->world, i, NULL);
+	}
+	c->node[c->self]->is_member = true;
+	if (view_member(c, c->self) == NULL)
+		v->n = 0;
+	view_gather(c, "the group has changed");
+	core_run(c);
+}
+
+void core_ring_id(struct core *c, struct core_ring ring)
+{
+	c->view.ring = ring;
+	gate_freeze(c);
+	view_lead(c);
+	core_run(c);
+}
+
+void core_quorum(struct core *c, bool is_quorate, struct core_ring ring)
+{
+	if (c->is_retired)
+		return;
+	c->view.is_quorate = is_quorate;
+	c->view.quorum_ring = ring;
+	gate_freeze(c);
+	view_lead(c);
+	core_run(c);
+}
+
+void view_restart(struct core *c, const char *why)
+{
+	c->view.restarts++;
+	view_gather(c, why);
+}
+
+/* Who was active in the newest generation that anybody knows */
+void view_before(struct core *c, uint32_t generation, const struct incarnation *inc, size_t n)
+{
+	struct view *v = &c->view;
+
+	if (generation < v->max_generation || (generation == v->max_generation && v->before_n > 0))
+		return;
+	free(v->before);
+	v->before = core_alloc((n + 1) * sizeof(*inc));
+	memcpy(v->before, inc, n * sizeof(*inc));
+	v->before_n = n;
+	v->max_generation = generation;
+}
+
+static bool member_was_active(const struct core *c, const struct member *m)
+{
+	return m->active_generation != 0 && m->active_generation == c->view.max_generation;
+}
+
+/* May m lead rather than best? */
+static bool member_leads(const struct core *c, const struct member *m, const struct member *best)
+{
+	if (m->has_failed_lock || !m->is_compatible)
+		return false;
+	if (!member_was_active(c, m) && (m->topology != REASON_NONE || m->active_generation != 0))
+		return false;
+	if (best == NULL)
+		return true;
+	if (member_was_active(c, m) != member_was_active(c, best))
+		return member_was_active(c, m);
+	if (member_was_active(c, m) && m->is_leader != best->is_leader)
+		return m->is_leader;
+	return m->pnn < best->pnn;
+}
+
+static void view_plan(struct core *c)
+{
+	struct view *v = &c->view;
+	struct member *best = NULL, *self = view_member(c, c->self);
+
+	for (size_t i = 0; i < v->n; i++) {
+		struct member *m = &v->member[i];
+
+		m->is_joiner = !member_was_active(c, m);
+		m->has_tried = false;
+		m->kept_out = REASON_NONE;
+		if (m->is_joiner)
+			m->kept_out = m->active_generation != 0 ? REASON_EVICTED :
+				      !m->is_compatible	       ? REASON_VERSION :
+								 m->topology;
+		if (member_leads(c, m, best))
+			best = m;
+	}
+	v->candidate = best != NULL ? best->pnn : CORE_UNKNOWN_PNN;
+	if (best == NULL)
+		v->relead_ms = core_now(c) + RELEAD_MS;
+	if (self->kept_out == REASON_EVICTED && !core_has_bug(c, CORE_BUG_OLD_GENERATION)) {
+		c->is_retired = true;
+		c->ops->retire(c->world, REASON_EVICTED, "the cluster went on without this node");
+	}
+}
+
+void view_state_in(struct core *c)
+{
+	for (size_t i = 0; i < c->view.n; i++)
+		if (!c->view.member[i].has_state)
+			return;
+	if (c->is_retired)
+		return;
+	view_plan(c);
+	if (c->is_retired)
+		return;
+	view_move(c, CORE_VIEW_GATED, "every member has told its state");
+	view_lead(c);
+}
+
+bool view_is_leading(const struct core *c)
+{
+	return c->view.fsm.state == CORE_VIEW_GATED && c->view.candidate == c->self && !c->is_retired;
+}
+
+void view_lead(struct core *c)
+{
+	struct view *v = &c->view;
+
+	if (c->is_retired || v->fsm.state != CORE_VIEW_GATED)
+		return;
+	if (!view_is_leading(c)) {
+		gate_observe(c);
+		return;
+	}
+	if (v->is_activate_sent || !gate_quorum(c) || !gate_fencing(c) || !gate_lock(c))
+		return;
+	v->is_activate_sent = true;
+	control_send_activate(c);
+}
+
+/* A node that was not active, or not with this incarnation, is one from now on */
+static void view_admit(struct core *c, struct incarnation inc)
+{
+	for (size_t i = 0; i < c->active_n; i++)
+		if (c->active_generation != 0 && incarnation_equal(c->active[i], inc))
+			return;
+	if (inc.pnn != c->self)
+		c->ops->fence_watch(c->world, inc);
+}
+
+void view_activate(struct core *c, uint32_t leader, uint32_t generation, const struct incarnation *in, size_t n)
+{
+	struct view *v = &c->view;
+	struct member *self = view_member(c, c->self);
+	bool is_in = false;
+
+	for (size_t i = 0; i < n; i++)
+		is_in = is_in || incarnation_equal(in[i], c->config.self);
+	for (size_t i = 0; i < v->n; i++)
+		c->node[v->member[i].pnn]->kept_out = v->member[i].kept_out;
+	v->candidate = leader;
+	if (!is_in) {
+		c->reason = self->kept_out;
+		core_log(c, CORE_LOG_ERROR, "this node is kept out: %s | leader=%s(%u) generation=%u",
+			 reason_row(c->reason)->text, c->node[leader]->name, leader, generation);
+		c->ops->status_changed(c->world);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		view_admit(c, in[i]);
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL)
+			c->node[i]->is_active = false;
+	for (size_t i = 0; i < n; i++)
+		c->node[in[i].pnn]->is_active = true;
+	free(c->active);
+	c->active = core_alloc(n * sizeof(*in));
+	memcpy(c->active, in, n * sizeof(*in));
+	c->active_n = n;
+	c->generation = c->active_generation = generation;
+	c->is_active = true;
+	c->leader = leader;
+	c->reason = REASON_NONE;
+	free(c->departed);
+	c->departed = NULL;
+	c->departed_n = 0;
+	view_move(c, CORE_VIEW_ACTIVE, "the leader has activated it");
+	for (int g = 0; g < CORE_GATE_COUNT; g++)
+		gate_set(c, (enum core_gate)g, true, REASON_NONE, "%s", "");
+	c->ops->persist(c->world, generation, in, n);
+	core_log(c, CORE_LOG_NOTICE, "generation is active | generation=%u leader=%s(%u) nodes=%zu after_ms=%llu",
+		 generation, c->node[leader]->name, leader, n, (unsigned long long)(core_now(c) - v->begin_ms));
+	slot_assign(c);
+	c->count.last_recovery_start_ms = v->begin_ms;
+	sweep_activate(c);
+	request_activate(c);
+	gate_freeze(c);
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
+		if (c->node[i] == NULL || c->node[i]->is_member)
+			continue;
+		session_reset(&c->node[i]->session); /* whoever comes back is another */
+		c->node[i]->boot_id = 0;
+	}
+	if (leader != c->self && c->lock.is_held) {
+		c->lock.is_held = false;
+		c->ops->lock_release(c->world);
+	}
+	/* R1: what waited for this generation can be had now */
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL && c->node[i]->is_held)
+			c->ops->peer_resume(c->world, i);
+}
+
+void view_tick(struct core *c)
+{
+	struct view *v = &c->view;
+	uint64_t now = core_now(c);
+
+	if (v->fsm.state == CORE_VIEW_GATED && now >= v->relead_ms) {
+		v->relead_ms = now + RELEAD_MS;
+		if (v->n > 0 && v->member[0].pnn == c->self)
+			control_send_restart(c); /* everybody has failed to lead: once more */
+	}
+	if (v->fsm.state == CORE_VIEW_ACTIVE && c->leader == c->self)
+		gate_lock(c); /* lost perhaps */
+	view_lead(c);
+}
+
+uint64_t view_deadline(const struct core *c)
+{
+	uint64_t t = gate_deadline(c);
+
+	if (c->view.fsm.state == CORE_VIEW_GATED && c->view.relead_ms < t)
+		t = c->view.relead_ms;
+	return t;
+}
+
+void view_free(struct core *c)
+{
+	free(c->view.member);
+	free(c->view.before);
+}
