@@ -154,7 +154,8 @@ uint64_t core_deadline_ms(const struct core *c)
 		return UINT64_MAX;
 	t = view_deadline(c);
 	for (size_t i = 0; i < CORE_MAX_NODES; i++)
-		if (c->node[i] != NULL && c->node[i]->is_connected && c->node[i]->session.ack_due_ms < t)
+		if (c->node[i] != NULL && c->node[i]->is_connected &&
+		    c->node[i]->session.ack_due_ms < t)
 			t = c->node[i]->session.ack_due_ms;
 	return t != UINT64_MAX && t < c->tick_ms + 10 ? c->tick_ms + 10 : t;
 }
@@ -242,7 +243,8 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 			n->is_held = true;
 			return CORE_HOLD;
 		}
-		if (p.generation == c->active_generation && p.type != PACKET_DONE && db_get(c, p.db_id) == NULL) {
+		if (p.generation == c->active_generation && p.type != PACKET_DONE &&
+		    db_get(c, p.db_id) == NULL) {
 			n->is_held = true;
 			return CORE_HOLD;
 		}
@@ -257,7 +259,8 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 	if (packet_is_record(p.type)) {
 		bool is_old = p.generation != c->active_generation;
 
-		if (is_old && p.generation < c->active_generation && core_has_bug(c, CORE_BUG_OLD_GENERATION))
+		if (is_old && p.generation < c->active_generation &&
+		    core_has_bug(c, CORE_BUG_OLD_GENERATION))
 			is_old = db_get(c, p.db_id) == NULL && p.type != PACKET_DONE;
 		if (is_old || !c->is_active || !n->is_active)
 			return CORE_TAKEN;

@@ -7,8 +7,8 @@
  *   topology  a joiner whose corosync and CIB disagree about it is kept out; nobody else is
  *   fencing   every incarnation that was active and is gone has left, was revoked, is back with a
  *             new boot id, or was fenced after it was admitted (fact.c)
- *   lock      the leader holds the recovery lock, and every joiner's try at it was refused. A joiner
- *             that gets it sees another file system than we do, and stays out.
+ *   lock      the leader holds the recovery lock, and every joiner's try at it was refused. A
+ * joiner that gets it sees another file system than we do, and stays out.
  *
  * The lock is taken after fencing: its last holder may be the one that has to be fenced first.
  */
@@ -17,11 +17,12 @@
 #include <stdlib.h>
 #include "internal.h"
 
-#define LOCK_RETRY_MS 250
-#define FENCE_RETRY_MS 10000
+#define LOCK_RETRY_MS	   250
+#define FENCE_RETRY_MS	   10000
 #define FENCE_RETRY_MAX_MS 60000
 
-void gate_set(struct core *c, enum core_gate which, bool is_open, enum reason why, const char *format, ...)
+void gate_set(struct core *c, enum core_gate which, bool is_open, enum reason why,
+	      const char *format, ...)
 {
 	struct gate *g = &c->gate[which];
 	char text[sizeof(g->text)];
@@ -35,8 +36,9 @@ void gate_set(struct core *c, enum core_gate which, bool is_open, enum reason wh
 	else if (strcmp(g->text, text) == 0)
 		return;
 	if (!is_open)
-		core_log(c, g->reason != why ? CORE_LOG_NOTICE : CORE_LOG_INFO, "%s | %s waited_ms=%llu",
-			 reason_row(why)->text, text, (unsigned long long)(core_now(c) - c->view.begin_ms));
+		core_log(c, g->reason != why ? CORE_LOG_NOTICE : CORE_LOG_INFO,
+			 "%s | %s waited_ms=%llu", reason_row(why)->text, text,
+			 (unsigned long long)(core_now(c) - c->view.begin_ms));
 	g->is_open = is_open;
 	g->reason = is_open ? REASON_NONE : why;
 	memcpy(g->text, text, sizeof(g->text));
@@ -45,7 +47,9 @@ void gate_set(struct core *c, enum core_gate which, bool is_open, enum reason wh
 
 static const char *name_of(const struct core *c, uint32_t pnn)
 {
-	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL && c->node[pnn]->name[0] ? c->node[pnn]->name : "?";
+	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL && c->node[pnn]->name[0]
+		   ? c->node[pnn]->name
+		   : "?";
 }
 
 /* ---- quorum ---- */
@@ -58,8 +62,10 @@ bool gate_quorum(struct core *c)
 	if (core_has_bug(c, CORE_BUG_NO_QUORUM_GATE))
 		return true;
 	if (!is_same)
-		gate_set(c, CORE_GATE_QUORUM, false, REASON_RING_CHANGING, "group_ring=%u.%llu quorum_ring=%u.%llu", v->ring.node,
-			 (unsigned long long)v->ring.seq, v->quorum_ring.node, (unsigned long long)v->quorum_ring.seq);
+		gate_set(c, CORE_GATE_QUORUM, false, REASON_RING_CHANGING,
+			 "group_ring=%u.%llu quorum_ring=%u.%llu", v->ring.node,
+			 (unsigned long long)v->ring.seq, v->quorum_ring.node,
+			 (unsigned long long)v->quorum_ring.seq);
 	else if (!v->is_quorate)
 		gate_set(c, CORE_GATE_QUORUM, false, REASON_NO_QUORUM, "members=%zu", v->n);
 	else
@@ -74,12 +80,15 @@ void gate_freeze(struct core *c)
 		return;
 	if (!c->view.is_quorate && !c->is_frozen && !core_has_bug(c, CORE_BUG_NO_QUORUM_GATE)) {
 		c->is_frozen = true;
-		core_log(c, CORE_LOG_WARNING, "quorum is lost: clients are stopped until it is back | generation=%u", c->generation);
+		core_log(c, CORE_LOG_WARNING,
+			 "quorum is lost: clients are stopped until it is back | generation=%u",
+			 c->generation);
 		c->ops->freeze(c->world);
 		c->ops->status_changed(c->world);
 	} else if (c->view.is_quorate && c->is_frozen && c->view.fsm.state == CORE_VIEW_ACTIVE) {
 		c->is_frozen = false;
-		core_log(c, CORE_LOG_NOTICE, "quorum is back: clients go on | generation=%u", c->generation);
+		core_log(c, CORE_LOG_NOTICE, "quorum is back: clients go on | generation=%u",
+			 c->generation);
 		c->ops->unfreeze(c->world);
 		c->ops->status_changed(c->world);
 	}
@@ -87,7 +96,8 @@ void gate_freeze(struct core *c)
 
 void core_frozen(struct core *c)
 {
-	core_log(c, CORE_LOG_NOTICE, "all volatile databases are frozen | generation=%u", c->generation);
+	core_log(c, CORE_LOG_NOTICE, "all volatile databases are frozen | generation=%u",
+		 c->generation);
 }
 
 /* ---- fencing ---- */
@@ -135,7 +145,8 @@ static void departed_update(struct core *c)
 		struct incarnation inc = v->before[i];
 		const struct departed *old = departed_find(c, inc);
 
-		if (member_is_active_still(c, inc) || departed_is_over(c, inc) || incarnation_equal(inc, c->config.self))
+		if (member_is_active_still(c, inc) || departed_is_over(c, inc) ||
+		    incarnation_equal(inc, c->config.self))
 			continue;
 		if (old != NULL) {
 			list[n++] = *old;
@@ -157,14 +168,17 @@ static void departed_request(struct core *c, struct departed *d)
 	struct node *n = node_get(c, d->inc.pnn);
 
 	if (d->request_ms == 0)
-		d->request_ms = now + (n->has_supervisor ? c->config.revoke_timeout_ms : c->config.fence_grace_ms);
+		d->request_ms = now + (n->has_supervisor ? c->config.revoke_timeout_ms
+							 : c->config.fence_grace_ms);
 	if (now < d->request_ms)
 		return;
 	back_off = (uint64_t)FENCE_RETRY_MS << (d->tries < 3 ? d->tries : 3);
 	d->tries++;
 	d->request_ms = now + (back_off < FENCE_RETRY_MAX_MS ? back_off : FENCE_RETRY_MAX_MS);
-	core_log(c, CORE_LOG_WARNING, "asking Pacemaker to fence a lost node | node=%s(%u) try=%u waited_ms=%llu",
-		 name_of(c, d->inc.pnn), d->inc.pnn, d->tries, (unsigned long long)(now - d->since_ms));
+	core_log(c, CORE_LOG_WARNING,
+		 "asking Pacemaker to fence a lost node | node=%s(%u) try=%u waited_ms=%llu",
+		 name_of(c, d->inc.pnn), d->inc.pnn, d->tries,
+		 (unsigned long long)(now - d->since_ms));
 	c->ops->fence_request(c->world, d->inc);
 }
 
@@ -173,14 +187,16 @@ static bool fencing_check(struct core *c)
 	const struct departed *d;
 
 	departed_update(c);
-	if (c->departed_n == 0 || c->config.allow_unfenced || core_has_bug(c, CORE_BUG_NO_FENCING_GATE)) {
+	if (c->departed_n == 0 || c->config.allow_unfenced ||
+	    core_has_bug(c, CORE_BUG_NO_FENCING_GATE)) {
 		gate_set(c, CORE_GATE_FENCING, true, REASON_NONE, "%s", "");
 		return true;
 	}
 	d = &c->departed[0];
-	gate_set(c, CORE_GATE_FENCING, false, d->result[0] ? REASON_FENCING_FAILED : REASON_FENCING_PENDING,
-		 "node=%s(%u) and %zu more; requests=%u%s%s", name_of(c, d->inc.pnn), d->inc.pnn, c->departed_n - 1, d->tries,
-		 d->result[0] ? " last_error=" : "", d->result);
+	gate_set(c, CORE_GATE_FENCING, false,
+		 d->result[0] ? REASON_FENCING_FAILED : REASON_FENCING_PENDING,
+		 "node=%s(%u) and %zu more; requests=%u%s%s", name_of(c, d->inc.pnn), d->inc.pnn,
+		 c->departed_n - 1, d->tries, d->result[0] ? " last_error=" : "", d->result);
 	return false;
 }
 
@@ -224,7 +240,8 @@ static bool lock_ask(struct core *c, enum lock_question what, uint64_t digest)
 
 static bool lock_is_hung(struct core *c)
 {
-	return c->lock.asked_n > 0 && core_now(c) - c->lock.asked[0].asked_ms >= c->config.lock_timeout_ms;
+	return c->lock.asked_n > 0 &&
+	       core_now(c) - c->lock.asked[0].asked_ms >= c->config.lock_timeout_ms;
 }
 
 /* This node cannot take it: another may lead, or, in an active view, all begin again */
@@ -257,7 +274,8 @@ static bool lock_take(struct core *c)
 		lock_give_up(c, REASON_LOCK_BUSY);
 		return false;
 	}
-	gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_PENDING, "node=%s(%u)", name_of(c, c->self), c->self);
+	gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_PENDING, "node=%s(%u)", name_of(c, c->self),
+		 c->self);
 	if (now >= l->retry_ms && !lock_is_asked(c, LOCK_Q_TRY))
 		lock_ask(c, LOCK_Q_TRY, c->view.digest);
 	return false;
@@ -274,7 +292,8 @@ static bool lock_joiners_tried(struct core *c)
 	for (size_t i = 0; i < v->n; i++) {
 		struct member *m = &v->member[i];
 
-		if (!m->is_joiner || m->pnn == c->self || (m->kept_out != REASON_NONE && !m->has_tried))
+		if (!m->is_joiner || m->pnn == c->self ||
+		    (m->kept_out != REASON_NONE && !m->has_tried))
 			continue;
 		joiners++;
 		if (m->has_tried)
@@ -296,8 +315,8 @@ static bool lock_joiners_tried(struct core *c)
 		control_send_held(c);
 	}
 	if (missing > 0)
-		gate_set(c, CORE_GATE_LOCK, false, REASON_ADMISSION_PENDING, "node=%s(%u) and %zu more", name_of(c, who), who,
-			 missing - 1);
+		gate_set(c, CORE_GATE_LOCK, false, REASON_ADMISSION_PENDING,
+			 "node=%s(%u) and %zu more", name_of(c, who), who, missing - 1);
 	return missing == 0;
 }
 
@@ -332,7 +351,9 @@ void gate_lock_probe(struct core *c, uint64_t digest)
 	if (!c->config.has_lock)
 		control_send_tried(c, digest, REASON_LOCK_ERROR);
 	else if (!lock_ask(c, LOCK_Q_PROBE, digest))
-		core_log(c, CORE_LOG_ERROR, "the recovery lock cannot be tried: earlier tries hang | tries=%zu", c->lock.asked_n);
+		core_log(c, CORE_LOG_ERROR,
+			 "the recovery lock cannot be tried: earlier tries hang | tries=%zu",
+			 c->lock.asked_n);
 }
 
 static void lock_tried(struct core *c, uint64_t digest, enum core_lock_result r)
@@ -346,11 +367,13 @@ static void lock_tried(struct core *c, uint64_t digest, enum core_lock_result r)
 
 	control_send_tried(c, digest, verdict[r]);
 	/* Too late for that view, which has kept us out for want of an answer: ask for another */
-	if (digest == c->view.digest && c->reason == REASON_ADMISSION_NO_ANSWER && r == CORE_LOCK_REFUSED)
+	if (digest == c->view.digest && c->reason == REASON_ADMISSION_NO_ANSWER &&
+	    r == CORE_LOCK_REFUSED)
 		control_send_restart(c);
 }
 
-static void lock_answered(struct core *c, enum lock_question what, enum core_lock_result r, struct core_lock_id id)
+static void lock_answered(struct core *c, enum lock_question what, enum core_lock_result r,
+			  struct core_lock_id id)
 {
 	struct lock *l = &c->lock;
 
@@ -372,7 +395,8 @@ static void lock_answered(struct core *c, enum lock_question what, enum core_loc
 		lock_give_up(c, r == CORE_LOCK_ERROR ? REASON_LOCK_ERROR : REASON_LOCK_NOT_EMPTY);
 }
 
-void core_lock_result(struct core *c, enum core_lock_result r, struct core_lock_id id, const char *text)
+void core_lock_result(struct core *c, enum core_lock_result r, struct core_lock_id id,
+		      const char *text)
 {
 	struct lock *l = &c->lock;
 	enum lock_question what;
@@ -445,7 +469,8 @@ void gate_observe(struct core *c)
 	gate_quorum(c);
 	fencing_check(c);
 	if (c->config.has_lock && who != CORE_UNKNOWN_PNN)
-		gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_PENDING, "leader=%s(%u)", name_of(c, who), who);
+		gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_PENDING, "leader=%s(%u)",
+			 name_of(c, who), who);
 	else if (c->config.has_lock)
 		gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_BUSY, "every member has failed");
 }
@@ -464,7 +489,8 @@ uint64_t gate_deadline(const struct core *c)
 	}
 	if (!c->config.has_lock || c->view.is_lock_failed_sent)
 		return t;
-	if (view_is_leading(c) || (c->view.fsm.state == CORE_VIEW_ACTIVE && c->leader == c->self && !l->is_held)) {
+	if (view_is_leading(c) ||
+	    (c->view.fsm.state == CORE_VIEW_ACTIVE && c->leader == c->self && !l->is_held)) {
 		if (l->asked_n > 0 && l->asked[0].asked_ms + c->config.lock_timeout_ms < t)
 			t = l->asked[0].asked_ms + c->config.lock_timeout_ms;
 		if (!l->is_held && l->asked_n == 0 && l->retry_ms < t)
