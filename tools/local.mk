@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 sbin_PROGRAMS += cotdb
 cotdb_SOURCES = \
+	tools/command_reasons.c \
 	tools/command_version.c \
 	tools/commands.def \
 	tools/cotdb.c \
@@ -9,7 +10,7 @@ cotdb_SOURCES = \
 	tools/table.c \
 	tools/table.h
 cotdb_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-cotdb_LDADD = $(JSON_LIBS)
+cotdb_LDADD = libcotdb-base.a $(JSON_LIBS)
 
 # the sandbox: a cluster of several nodes on one machine
 dist_noinst_SCRIPTS += tools/sandbox tools/install-packages tools/sandbox.d/usr/sbin/fence_sandbox
