@@ -2,8 +2,10 @@
 /*
  * internal.h: the inside of struct core, for the files of this folder only.
  *
- *   view.c      membership, STATE, ACTIVATE         gate.c     quorum, fencing, lock, topology
+ *   view.c      membership, STATE, ACTIVATE         gate.c     quorum, topology
+ *   fencing.c   the gate of departed nodes          lock.c     the recovery lock's gate
  *   fact.c      what became of incarnations         slot.c     key -> lmaster
+ *   control.c   messages over CPG
  *   session.c   a pair's stream                     packet.c   what travels in it
  *   request.c   what clients of this node wait for  record.c   giving and taking records
  *   location.c  the lmaster's table                 sweep.c    recovery
@@ -196,10 +198,9 @@ struct registration {
 };
 #define SRVID_BUCKETS 4096
 
-struct loop_packet { /* a packet to oneself */
-	struct loop_packet *next;
-	size_t len;
-	uint8_t data[];
+struct loop { /* packets to oneself: [0, len) waits, in order */
+	uint8_t *buf;
+	size_t size, len;
 };
 
 struct core {
@@ -239,7 +240,7 @@ struct core {
 	struct keytable keys;
 	struct location_table locations;
 	struct registration *srvid[SRVID_BUCKETS];
-	struct loop_packet *loop_first, **loop_last;
+	struct loop loop, looping; /* filled while the other is worked off */
 	bool is_looping;
 	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
 	uint8_t *scratch;
@@ -253,7 +254,8 @@ void core_log(struct core *c, enum core_log level, const char *format, ...)
 void *core_alloc(size_t size); /* zeroed; ends the process when there is no memory */
 uint64_t core_now(struct core *c);
 uint64_t core_hash(uint32_t db_id, struct slice key);
-struct node *node_get(struct core *c, uint32_t pnn); /* makes it; NULL: no such number */
+struct node *node_get(struct core *c, uint32_t pnn);	   /* makes it; NULL: no such number */
+const char *node_name(const struct core *c, uint32_t pnn); /* "?" if unknown */
 void core_run(struct core *c); /* handle the packets to oneself; at the end of every event */
 static inline bool core_has_bug(const struct core *c, enum core_bug bug)
 {
@@ -334,12 +336,19 @@ void view_before(struct core *c, uint32_t generation, const struct incarnation *
 void gate_set(struct core *c, enum core_gate g, bool is_open, enum reason why, const char *format,
 	      ...) __attribute__((format(printf, 5, 6)));
 bool gate_quorum(struct core *c);
-bool gate_fencing(struct core *c);
+void gate_observe(struct core *c); /* as a follower: for status only */
+void gate_freeze(struct core *c);  /* after a change of quorum */
+uint64_t gate_deadline(const struct core *c);
+
+/* fencing.c */
+bool fencing_check(struct core *c); /* is nobody waited for? */
+bool gate_fencing(struct core *c);  /* and ask for it, as leader */
+uint64_t fencing_deadline(const struct core *c);
+
+/* lock.c */
 bool gate_lock(struct core *c);
 void gate_lock_probe(struct core *c, uint64_t digest); /* the leader says HELD */
-void gate_observe(struct core *c);		       /* as a follower: for status only */
-void gate_freeze(struct core *c);		       /* after a change of quorum */
-uint64_t gate_deadline(const struct core *c);
+uint64_t lock_deadline(const struct core *c);
 
 /* fact.c */
 void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind);

@@ -161,14 +161,19 @@ void packet_prepare(struct core *c, struct node *n, const struct packet *p, stru
 /* To oneself: a queue that is worked off at the end of the event, so that nothing re-enters */
 static void packet_loop(struct core *c, const struct packet *p)
 {
-	size_t size = packet_size(p);
-	struct loop_packet *l = core_alloc(sizeof(*l) + size);
-	struct writer w = writer_of(l->data, size);
+	struct loop *l = &c->loop;
+	size_t need = packet_size(p);
+	struct writer w;
 
+	if (l->size - l->len < need) {
+		l->size = (l->size + need) * 2;
+		l->buf = realloc(l->buf, l->size);
+		if (l->buf == NULL)
+			abort();
+	}
+	w = writer_of(l->buf + l->len, need);
 	packet_encode(c, &w, p, p->type == PACKET_ACK ? 0 : 1, 0);
-	l->len = w.len;
-	*c->loop_last = l;
-	c->loop_last = &l->next;
+	l->len += w.len;
 }
 
 void packet_send(struct core *c, uint32_t pnn, const struct packet *p)
