@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * check.h: `cotdb check`: the configuration of corosync and Pacemaker, as far as cotdb depends on it.
- * The rules are cib_rules.def, the schema is cotdb.rng.
+ * check.h: `cotdb check`: the configuration of corosync and Pacemaker, as far as cotdb depends on
+ * it. The rules are cib_rules.def, the schema is cotdb.rng.
  */
 #ifndef COTDB_CHECK_H
 #define COTDB_CHECK_H
@@ -14,15 +14,11 @@ struct check_options {
 	const char *schema;   /* NULL: the installed one */
 	bool is_json;
 	bool has_no_corosync; /* do not compare with corosync */
-	bool is_quiet;        /* exit code only */
+	bool is_quiet;	      /* exit code only */
 };
 
 enum check_exit { CHECK_OK = 0, CHECK_ERRORS = 1, CHECK_USAGE = 2, CHECK_UNREADABLE = 3 };
 
 /* Reads, checks, prints; an enum check_exit. Warnings leave it CHECK_OK. */
 int check_run(const struct check_options *o, FILE *out, FILE *err);
-/* `cotdb check [--cib=FILE] [--schema=FILE] [--no-corosync] [--output-as=text|json] [--quiet]`;
- * argv[0] is "check". The exit code. */
-int check_main(int argc, char **argv);
-
 #endif

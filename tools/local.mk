@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 sbin_PROGRAMS += cotdb
 cotdb_SOURCES = \
-	tools/command_reasons.c \
+	tools/command_supervisor.c \
 	tools/command_version.c \
 	tools/commands.def \
 	tools/cotdb.c \
 	tools/cotdb.h \
 	tools/exit.def \
+	tools/supervisor_act.c \
+	tools/supervisor_act.h \
+	tools/supervisor_ask.c \
+	tools/supervisor_ask.h \
 	tools/table.c \
 	tools/table.h
 cotdb_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-cotdb_LDADD = libcotdb-base.a $(JSON_LIBS)
+cotdb_LDADD = libdaemon.a libcotdb-base.a $(JSON_LIBS)
 
 # the sandbox: a cluster of several nodes on one machine
 dist_noinst_SCRIPTS += tools/sandbox tools/install-packages tools/sandbox.d/usr/sbin/fence_sandbox

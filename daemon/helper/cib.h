@@ -18,10 +18,10 @@
 #include "daemon/options.h"
 #include "lib/reason.h"
 
-#define CIB_MAX_BYTES  (16U << 20)
-#define CIB_TEXT_SIZE  512 /* a sentence with names in it */
-#define CIB_MAX_NODES  1024
-#define CIB_NAME_SIZE  256
+#define CIB_MAX_BYTES (16U << 20)
+#define CIB_TEXT_SIZE 512 /* a sentence with names in it */
+#define CIB_MAX_NODES 1024
+#define CIB_NAME_SIZE 256
 
 struct _xmlNode;
 struct _xmlDoc;
@@ -45,7 +45,7 @@ struct cib_op {
 /* A primitive (with its template's values merged in behind its own) */
 struct cib_primitive {
 	const char *id, *cls, *provider, *type;
-	const char *clone_id; /* the clone it is in, directly or in a group */
+	const char *clone_id;			    /* the clone it is in, directly or in a group */
 	bool is_in_group, is_in_bundle, is_stopped; /* target-role=Stopped */
 	struct cib_pair *params, *clone_meta;
 	struct cib_op *ops;
@@ -65,7 +65,8 @@ struct cib {
 /* Takes nothing; *cib is the caller's until cib_free(). 0; -EBADMSG: not XML, a DTD in it, or no
  * CIB; -EFBIG: above CIB_MAX_BYTES; -ENOMEM; for the file also -errno. error gets the sentence. */
 int cib_of_text(const char *text, size_t len, struct cib **cib, char *error, size_t error_size);
-int cib_of_file(const char *path, struct cib **cib, char *error, size_t error_size); /* "-": stdin */
+int cib_of_file(const char *path, struct cib **cib, char *error,
+		size_t error_size); /* "-": stdin */
 /* The tree (<cib> or <configuration>) is borrowed until return */
 int cib_of_tree(const struct _xmlNode *tree, struct cib **cib, char *error, size_t error_size);
 void cib_free(struct cib *cib);
@@ -98,10 +99,10 @@ enum cib_rule {
 };
 
 struct cib_rule_row {
-	const char *name;          /* "node-id": stable, for scripts */
+	const char *name; /* "node-id": stable, for scripts */
 	enum cib_severity severity;
-	enum reason reason;        /* REASON_NONE: never keeps a node out */
-	const char *sentence;      /* without full stop; what is special about a case goes behind it */
+	enum reason reason;   /* REASON_NONE: never keeps a node out */
+	const char *sentence; /* without full stop; what is special about a case goes behind it */
 	const char *cure;
 };
 const struct cib_rule_row *cib_rule_row(enum cib_rule rule);
@@ -114,7 +115,7 @@ struct cib_member {
 };
 
 struct cib_corosync {
-	bool is_known; /* false: rules about corosync are skipped */
+	bool is_known;	     /* false: rules about corosync are skipped */
 	uint32_t own_nodeid; /* 0: not known */
 	bool is_two_node, has_auto_tie_breaker;
 	bool is_crypto_off;
@@ -125,7 +126,7 @@ struct cib_corosync {
 struct cib_finding {
 	enum cib_rule rule;
 	enum cib_severity severity; /* the rule's, or milder where allow_unfenced=true accepts it */
-	uint32_t nodeid;            /* whom it is about, 0: the cluster */
+	uint32_t nodeid;	    /* whom it is about, 0: the cluster */
 	char text[CIB_TEXT_SIZE];   /* sentence and particulars */
 };
 
@@ -137,14 +138,15 @@ struct cib_findings {
 
 /* Checks the whole CIB. options: the running daemon's; NULL: those that the CIB gives it. Adds to
  * *f, which starts zeroed and is the caller's until cib_findings_free(). */
-void cib_check(const struct cib *cib, const struct cib_corosync *corosync, const struct options *options,
-	       struct cib_findings *f);
-void cib_findings_add(struct cib_findings *f, enum cib_rule rule, uint32_t nodeid, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+void cib_check(const struct cib *cib, const struct cib_corosync *corosync,
+	       const struct options *options, struct cib_findings *f);
+void cib_findings_add(struct cib_findings *f, enum cib_rule rule, uint32_t nodeid, const char *fmt,
+		      ...) __attribute__((format(printf, 4, 5)));
 void cib_findings_free(struct cib_findings *f);
 /* Whether this node may be admitted: REASON_NONE or the first finding's reason that is about the
  * cluster or about this node (own_nodeid). text gets the finding's. A missing entry is no proof. */
-enum reason cib_verdict(const struct cib_findings *f, uint32_t own_nodeid, char *text, size_t text_size);
+enum reason cib_verdict(const struct cib_findings *f, uint32_t own_nodeid, char *text,
+			size_t text_size);
 
 /* The shape of each cotdb primitive and clone against the RELAX NG schema in that file; adds
  * CIB_RULE_SCHEMA findings. 0 or -errno (the schema itself cannot be read). */

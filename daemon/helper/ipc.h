@@ -86,5 +86,10 @@ int ipc_receive(int fd, void *buf, struct cursor *c);
  * degraded: was active once and is not now, or the engine is being restarted.
  */
 #define SUPERVISOR_SOCKET "cotdb/supervisor.socket"
+/* In run_dir: the supervisor holds an fcntl() write lock (whole file) on it from its first moment to
+ * its end; a free lock is how the agent knows that nothing runs. Started by the agent it stays in
+ * the foreground; when it ends before it listens, its exit code is the reason's OCF code and the
+ * last words on standard error are the sentence for the admin. */
+#define SUPERVISOR_RUN_FILE "cotdbd.lock"
 
 #endif

@@ -7,3 +7,4 @@ libdaemon_a_SOURCES = \
 	daemon/fatal.c daemon/fatal.h \
 	daemon/helper/ipc.c daemon/helper/ipc.h
 libdaemon_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
+include daemon/helper/pacemaker.mk

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * supervisor_act.c: start, wait for, watch and stop the daemon of this node, in OCF's terms.
+ *
+ * While a start waits, Pacemaker carries out nothing else, not even the fencing of another node. So
+ * a start whose reason only Pacemaker or an admin can end gives up after YIELD_MS, with a soft
+ * error: Pacemaker then does its part and starts again.
+ *
+ * A stop has succeeded only when the supervisor itself said so and is gone: its last answer has the
+ * reason (retire-failed among them), and its end frees the lock. One that ends without an answer
+ * may have left databases that clients still write to, so that is a failure, and the node is
+ * fenced.
+ */
+#include "config.h"
+#include "supervisor_act.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "daemon/options.h"
+#include "supervisor_ask.h"
+
+#define YIELD_MS  3000U
+#define SLICE_MS  500U /* one wait request: so often is the reason looked at */
+#define SETTLE_MS 50   /* between two tries to reach a daemon that is just starting or ending */
+#define ASK_MS	  5000U
+
+/* Reasons that only Pacemaker or an admin can end */
+static const enum reason yield_reasons[] = {
+	REASON_NO_QUORUM,    REASON_FENCING_PENDING, REASON_FENCING_FAILED,
+	REASON_NO_PACEMAKER, REASON_LOCK_BUSY,
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000U + (uint64_t)t.tv_nsec / 1000000U;
+}
+
+static unsigned int left_ms(uint64_t deadline_ms, unsigned int at_most_ms)
+{
+	uint64_t now = now_ms(), left = now < deadline_ms ? deadline_ms - now : 0;
+
+	return left < at_most_ms ? (unsigned int)left : at_most_ms;
+}
+
+/* Until that process is gone, at most that long; without one (-1) just that long */
+static bool wait_gone(int pidfd, unsigned int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, (int)timeout_ms) > 0;
+}
+
+static bool is_yielding(enum reason reason)
+{
+	for (size_t i = 0; i < sizeof(yield_reasons) / sizeof(yield_reasons[0]); i++) {
+		if (yield_reasons[i] == reason)
+			return true;
+	}
+	return false;
+}
+
+static int say(const struct supervisor_act *act, int code, const char *text)
+{
+	fprintf(act->out, "%s\n", text);
+	return code;
+}
+
+/* Nobody answered: is it not running, or does it hang? */
+static int say_silent(const struct supervisor_act *act, int error)
+{
+	int is_locked = supervisor_is_locked(act->run_dir);
+	char text[256];
+
+	if (is_locked == 0)
+		return say(act, OCF_NOT_RUNNING, "the daemon does not run");
+	(void)snprintf(text, sizeof(text), "the supervisor does not answer: %s",
+		       is_locked < 0 ? strerror(-is_locked) : strerror(-error));
+	return say(act, OCF_ERR_GENERIC, text);
+}
+
+/* A reason's exit code, never that of success */
+static int failure_code(const struct supervisor_answer *a)
+{
+	return a->ocf > 0 ? a->ocf : OCF_ERR_GENERIC;
+}
+
+static int act_status(const struct supervisor_act *act)
+{
+	char text[SUPERVISOR_ANSWER_SIZE];
+	struct supervisor_answer a;
+	int error =
+	    supervisor_ask_text(act->run_dir, "status", act->timeout_ms, text, sizeof(text));
+
+	if (error == 0)
+		error = supervisor_answer_parse(text, &a);
+	if (error != 0)
+		return say_silent(act, error);
+	if (act->is_json)
+		fprintf(act->out, "%s\n", text);
+	else
+		fprintf(act->out, "%s\n", a.text);
+	switch (a.state) {
+	case SUPERVISOR_ACTIVE:
+		return OCF_SUCCESS;
+	case SUPERVISOR_DEGRADED:
+	case SUPERVISOR_STARTING:
+		return OCF_DEGRADED;
+	case SUPERVISOR_STOPPING:
+	case SUPERVISOR_FAILED:
+		break;
+	}
+	return failure_code(&a) == OCF_NOT_RUNNING ? OCF_ERR_GENERIC : failure_code(&a);
+}
+
+/* The daemon that this process started, or 0 and -1 */
+struct started {
+	pid_t child;
+	int pidfd;
+	int err; /* what it writes to its standard error: a file in memory */
+};
+
+/* The daemon has ended by itself: its last words, and its exit code, which is OCF's */
+static int say_ended(const struct supervisor_act *act, const struct started *s, int status)
+{
+	char text[1024] = "";
+	ssize_t n = pread(s->err, text, sizeof(text) - 1, 0);
+	size_t len = n > 0 ? (size_t)n : 0;
+
+	text[len] = '\0';
+	while (len > 0 && text[len - 1] == '\n')
+		text[--len] = '\0';
+	if (len == 0 && WIFSIGNALED(status))
+		(void)snprintf(text, sizeof(text), "cotdbd was killed by signal %d",
+			       WTERMSIG(status));
+	else if (len == 0)
+		(void)snprintf(text, sizeof(text), "cotdbd ended with exit code %d",
+			       WEXITSTATUS(status));
+	if (WIFEXITED(status) && WEXITSTATUS(status) > 0 && WEXITSTATUS(status) < OCF_NOT_RUNNING)
+		return say(act, WEXITSTATUS(status), text);
+	return say(act, OCF_ERR_GENERIC, text);
+}
+
+static int act_wait(const struct supervisor_act *act, struct started *s)
+{
+	uint64_t deadline_ms = now_ms() + act->timeout_ms, yield_since_ms = 0;
+	struct supervisor_answer a = { .text = "the daemon does not answer" };
+	char request[32];
+	int error, status;
+
+	for (;;) {
+		unsigned int slice_ms = left_ms(deadline_ms, SLICE_MS);
+
+		(void)snprintf(request, sizeof(request), "wait %u", slice_ms);
+		error = supervisor_ask(act->run_dir, request,
+				       slice_ms + left_ms(deadline_ms, ASK_MS), &a);
+		if (error == 0 && a.state == SUPERVISOR_ACTIVE)
+			return say(act, OCF_SUCCESS, a.text);
+		if (error == 0 && (a.is_final || a.state == SUPERVISOR_FAILED))
+			return say(act, failure_code(&a), a.text);
+		if (error != 0) {
+			bool is_gone = wait_gone(s->pidfd, left_ms(deadline_ms, SETTLE_MS));
+
+			if (is_gone && waitpid(s->child, &status, WNOHANG) == s->child) {
+				if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+					return say_ended(act, s, status);
+				s->child = 0; /* it went into the background */
+				(void)close(s->pidfd);
+				s->pidfd = -1; /* poll() passes over it */
+			}
+			if (s->child == 0 && supervisor_is_locked(act->run_dir) == 0)
+				return say_silent(act, error);
+		}
+		if (error != 0 || !is_yielding(a.reason))
+			yield_since_ms = 0;
+		else if (yield_since_ms == 0)
+			yield_since_ms = now_ms();
+		else if (now_ms() - yield_since_ms >= YIELD_MS)
+			return say(act, failure_code(&a), a.text);
+		if (left_ms(deadline_ms, 1) == 0) {
+			if (error != 0)
+				return say_silent(act, error);
+			return say(act, failure_code(&a), a.text);
+		}
+	}
+}
+
+/* In the child: a session of its own, so that it outlives the agent and its time-out */
+static void exec_daemon(const struct supervisor_act *act, int err)
+{
+	char *argv[OPTION_COUNT_OF + 2] = { (char *)(uintptr_t)act->program };
+	size_t n = 1;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (char **o = act->options;
+	     o != NULL && *o != NULL && n < sizeof(argv) / sizeof(argv[0]) - 1; o++)
+		argv[n++] = *o;
+	(void)setsid();
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    dup2(err, STDERR_FILENO) < 0)
+		_exit(OCF_ERR_GENERIC);
+	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (chdir("/") == 0)
+		(void)execv(act->program, argv);
+	dprintf(STDERR_FILENO, "%s cannot be started: %s", act->program, strerror(errno));
+	_exit(OCF_ERR_INSTALLED);
+}
+
+static int act_start(const struct supervisor_act *act)
+{
+	struct started s = { .pidfd = -1, .err = -1 };
+	int code, is_locked = supervisor_is_locked(act->run_dir);
+
+	if (is_locked < 0)
+		return say_silent(act, is_locked);
+	if (is_locked > 0)
+		return act_wait(act, &s);
+	s.err = memfd_create("cotdbd-stderr", MFD_CLOEXEC);
+	if (s.err < 0)
+		return say(act, OCF_ERR_GENERIC, strerror(errno));
+	s.child = fork();
+	if (s.child < 0) {
+		code = say(act, OCF_ERR_GENERIC, strerror(errno));
+		goto out;
+	}
+	if (s.child == 0)
+		exec_daemon(act, s.err);
+	s.pidfd = pidfd_open(s.child, 0);
+	code = act_wait(act, &s);
+	if (s.pidfd >= 0)
+		(void)close(s.pidfd);
+out:
+	(void)close(s.err);
+	return code;
+}
+
+static int act_stop(const struct supervisor_act *act)
+{
+	uint64_t deadline_ms = now_ms() + act->timeout_ms;
+	struct supervisor_answer a;
+	int pidfd[2] = { -1, -1 };
+	int code, error = supervisor_ask(act->run_dir, "status", left_ms(deadline_ms, ASK_MS), &a);
+
+	if (error != 0 && supervisor_is_locked(act->run_dir) == 0)
+		return say(act, OCF_SUCCESS, "the daemon does not run");
+	if (error == 0) {
+		pidfd[0] = a.pid > 0 ? pidfd_open(a.pid, 0) : -1;
+		pidfd[1] = a.engine_pid > 0 ? pidfd_open(a.engine_pid, 0) : -1;
+	}
+	error = supervisor_ask(act->run_dir, "stop", left_ms(deadline_ms, act->timeout_ms), &a);
+	if (error != 0) {
+		char text[256];
+
+		(void)snprintf(text, sizeof(text),
+			       "the supervisor did not confirm that it stopped: %s",
+			       strerror(-error));
+		code = say(act, OCF_ERR_GENERIC, text);
+		goto out;
+	}
+	if (a.is_final || a.state == SUPERVISOR_FAILED) {
+		code = say(act, OCF_ERR_GENERIC, a.text);
+		goto out;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (pidfd[i] >= 0)
+			(void)wait_gone(pidfd[i], left_ms(deadline_ms, act->timeout_ms));
+	}
+	while (supervisor_is_locked(act->run_dir) != 0 && left_ms(deadline_ms, 1) > 0)
+		(void)wait_gone(-1, left_ms(deadline_ms, SETTLE_MS));
+	if (supervisor_is_locked(act->run_dir) != 0 || (pidfd[0] >= 0 && !wait_gone(pidfd[0], 0)) ||
+	    (pidfd[1] >= 0 && !wait_gone(pidfd[1], 0)))
+		code = say(act, OCF_ERR_GENERIC, "the daemon's processes did not end in time");
+	else
+		code = say(act, OCF_SUCCESS, "stopped");
+out:
+	for (size_t i = 0; i < 2; i++) {
+		if (pidfd[i] >= 0)
+			(void)close(pidfd[i]);
+	}
+	return code;
+}
+
+static int act_validate(const struct supervisor_act *act)
+{
+	struct options options;
+	char error[512] = "";
+
+	options_init(&options);
+	for (char **o = act->options; o != NULL && *o != NULL; o++) {
+		if (options_parse(&options, *o, error, sizeof(error)) != 0)
+			return say(act, OCF_ERR_CONFIGURED, error);
+	}
+	return say(act, OCF_SUCCESS, "the options are valid");
+}
+
+int supervisor_act(const struct supervisor_act *act, const char *verb)
+{
+	struct started none = { .pidfd = -1, .err = -1 };
+
+	if (strcmp(verb, "status") == 0)
+		return act_status(act);
+	if (strcmp(verb, "start") == 0)
+		return act_start(act);
+	if (strcmp(verb, "wait") == 0)
+		return act_wait(act, &none);
+	if (strcmp(verb, "stop") == 0)
+		return act_stop(act);
+	if (strcmp(verb, "validate") == 0)
+		return act_validate(act);
+	return say(act, OCF_ERR_ARGS, "the verbs are status, start, wait, stop and validate");
+}
