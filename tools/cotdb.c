@@ -62,7 +62,8 @@ int cotdb_parse_ms(const char *text, unsigned int *ms)
 	static const struct {
 		const char *unit;
 		unsigned long long factor;
-	} units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "min", 60000 } };
+	} units[] = { { "", 1000 },	{ "s", 1000 },	{ "sec", 1000 }, { "ms", 1 },
+		      { "min", 60000 }, { "m", 60000 }, { "h", 3600000 } };
 	char *end = NULL;
 	unsigned long long n;
 

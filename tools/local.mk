@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 sbin_PROGRAMS += cotdb
 cotdb_SOURCES = \
+	tools/command_reasons.c \
 	tools/command_supervisor.c \
 	tools/command_version.c \
 	tools/commands.def \

@@ -5,16 +5,14 @@
  * begins with u8 type and (FACT and ATTACH excepted, which hold in any view) the u64 digest of the
  * view that it is about; one of another view is dropped by all alike.
  *
- *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation, u8 is
- *                leader, u32 topology verdict, text name, text address, u16 port, 32 bytes key,
- *                u32 n, n x (u32 pnn, u64 boot id) active in last generation,
- *                u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32 flags, text name) dbs
- *   HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners, try it
- *   TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out
- *   LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
- *   ACTIVATE     u32 generation, u32 n, n x (u32 pnn, u64 boot id), u32 n, n x (u32 pnn, u32 reason) kept out
- *   FACT         u32 pnn, u64 boot id, u8 kind
- *   ATTACH       u32 flags, text name
+ *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation, u8
+ * is leader, u32 topology verdict, text name, text address, u16 port, 32 bytes key, u32 n, n x (u32
+ * pnn, u64 boot id) active in last generation, u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts,
+ * u32 n, n x (u32 flags, text name) dbs HELD         u64 dev, u64 ino: the sender holds the
+ * recovery lock; joiners, try it TRIED        u32 reason: NONE (refused, as it should be) or why to
+ * keep me out LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
+ *   ACTIVATE     u32 generation, u32 n, n x (u32 pnn, u64 boot id), u32 n, n x (u32 pnn, u32
+ * reason) kept out FACT         u32 pnn, u64 boot id, u8 kind ATTACH       u32 flags, text name
  *   RESTART      (nothing): begin this view anew
  */
 #include <errno.h>
@@ -51,12 +49,15 @@ static void incarnation_write(struct writer *w, struct incarnation inc)
 
 static int incarnation_read(struct cursor *m, struct incarnation *inc)
 {
-	return cursor_u32(m, &inc->pnn) || cursor_u64(m, &inc->boot_id) || inc->pnn >= CORE_MAX_NODES || inc->boot_id == 0;
+	return cursor_u32(m, &inc->pnn) || cursor_u64(m, &inc->boot_id) ||
+	       inc->pnn >= CORE_MAX_NODES || inc->boot_id == 0;
 }
 
 void control_send_state(struct core *c)
 {
-	struct writer w = control_view(c, CONTROL_STATE, 2048 + c->active_n * 12 + FACT_COUNT * 13 + c->db_n * (CORE_NAME_SIZE + 8));
+	struct writer w = control_view(c, CONTROL_STATE,
+				       2048 + c->active_n * 12 + FACT_COUNT * 13 +
+					   c->db_n * (CORE_NAME_SIZE + 8));
 	struct node *self = c->node[c->self];
 
 	writer_u64(&w, c->config.self.boot_id);
@@ -94,8 +95,9 @@ static int state_read_node(struct core *c, struct member *m, struct cursor *s)
 	struct node *n = node_get(c, m->pnn);
 	struct slice key;
 
-	if (cursor_text(s, name, sizeof(name)) || cursor_text(s, peer.address, sizeof(peer.address)) ||
-	    cursor_u16(s, &peer.port) || cursor_bytes(s, CORE_KEY_SIZE, &key))
+	if (cursor_text(s, name, sizeof(name)) ||
+	    cursor_text(s, peer.address, sizeof(peer.address)) || cursor_u16(s, &peer.port) ||
+	    cursor_bytes(s, CORE_KEY_SIZE, &key))
 		return -EBADMSG;
 	memcpy(peer.key, key.p, CORE_KEY_SIZE);
 	peer.inc.boot_id = m->boot_id;
@@ -158,11 +160,13 @@ static int state_read_dbs(struct core *c, struct cursor *s)
 	if (cursor_u32(s, &n) || n > CORE_MAX_DBS)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < n; i++) {
-		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) || name[0] == '\0' || strchr(name, '/'))
+		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) ||
+		    name[0] == '\0' || strchr(name, '/'))
 			return -EBADMSG;
 		if (db_learn(c, name, flags) != 0 && !c->is_retired) {
 			c->is_retired = true;
-			c->ops->retire(c->world, REASON_NO_SPACE, "a database that the cluster has cannot be opened here");
+			c->ops->retire(c->world, REASON_NO_SPACE,
+				       "a database that the cluster has cannot be opened here");
 			return 0;
 		}
 	}
@@ -176,15 +180,16 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 
 	if (m->has_state)
 		return 0;
-	if (cursor_u64(s, &m->boot_id) || m->boot_id == 0 || cursor_u32(s, &min) || cursor_u32(s, &max) ||
-	    cursor_u32(s, &m->last_generation) || cursor_u32(s, &m->active_generation) || cursor_u8(s, &is_leader) ||
+	if (cursor_u64(s, &m->boot_id) || m->boot_id == 0 || cursor_u32(s, &min) ||
+	    cursor_u32(s, &max) || cursor_u32(s, &m->last_generation) ||
+	    cursor_u32(s, &m->active_generation) || cursor_u8(s, &is_leader) ||
 	    cursor_u32(s, &topology))
 		return -EBADMSG;
 	m->is_leader = is_leader != 0;
 	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
 	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;
-	if (state_read_node(c, m, s) || state_read_active(c, m, s) || state_read_facts(c, s) || state_read_dbs(c, s) ||
-	    cursor_end(s))
+	if (state_read_node(c, m, s) || state_read_active(c, m, s) || state_read_facts(c, s) ||
+	    state_read_dbs(c, s) || cursor_end(s))
 		return -EBADMSG;
 	m->has_state = true;
 	view_state_in(c);
@@ -245,7 +250,8 @@ void control_send_activate(struct core *c)
 	writer_u32(&w, in);
 	for (size_t i = 0; i < v->n; i++)
 		if (v->member[i].kept_out == REASON_NONE)
-			incarnation_write(&w, (struct incarnation){ v->member[i].pnn, v->member[i].boot_id });
+			incarnation_write(
+			    &w, (struct incarnation){ v->member[i].pnn, v->member[i].boot_id });
 	writer_u32(&w, (uint32_t)v->n - in);
 	for (size_t i = 0; i < v->n; i++) {
 		if (v->member[i].kept_out == REASON_NONE)
@@ -268,14 +274,16 @@ static int activate_read(struct core *c, const struct member *from, struct curso
 		return 0; /* the second of two */
 	in = core_alloc((n + 1) * sizeof(*in));
 	for (uint32_t i = 0; i < n; i++)
-		if (incarnation_read(s, &in[i]) || (m = view_member(c, in[i].pnn)) == NULL || m->boot_id != in[i].boot_id)
+		if (incarnation_read(s, &in[i]) || (m = view_member(c, in[i].pnn)) == NULL ||
+		    m->boot_id != in[i].boot_id)
 			goto bad;
 	if (cursor_u32(s, &out) || out > c->view.n)
 		goto bad;
 	for (uint32_t i = 0; i < out; i++) {
 		if (cursor_u32(s, &pnn) || cursor_u32(s, &why) || (m = view_member(c, pnn)) == NULL)
 			goto bad;
-		m->kept_out = why > REASON_NONE && why < REASON_COUNT ? (enum reason)why : REASON_TOPOLOGY;
+		m->kept_out =
+		    why > REASON_NONE && why < REASON_COUNT ? (enum reason)why : REASON_TOPOLOGY;
 	}
 	view_activate(c, from->pnn, generation, in, n);
 	free(in);
@@ -305,7 +313,9 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 		from->kept_out = (enum reason)why;
 	} else {
 		from->has_failed_lock = true;
-		core_log(c, CORE_LOG_WARNING, "a member cannot take the recovery lock, the next one may lead | node=%s(%u) reason=%s",
+		core_log(c, CORE_LOG_WARNING,
+			 "a member cannot take the recovery lock, the next one may lead | "
+			 "node=%s(%u) reason=%s",
 			 c->node[from->pnn]->name, from->pnn, reason_row(why)->name);
 		if (c->view.fsm.state == CORE_VIEW_GATED)
 			view_state_in(c); /* plans anew */
@@ -331,7 +341,8 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		return 0;
 	}
 	if (type == CONTROL_ATTACH) {
-		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) || name[0] == '\0' || strchr(name, '/'))
+		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) ||
+		    name[0] == '\0' || strchr(name, '/'))
 			return -EBADMSG;
 		c->ops->attached(c->world, db_id_of(name), db_learn(c, name, flags));
 		return 0;
@@ -369,8 +380,10 @@ void core_multicast(struct core *c, uint32_t from_pnn, uint32_t from_pid, struct
 		if (m->pnn != from_pnn || m->pid != from_pid)
 			continue;
 		if (control_read(c, m, &s) != 0)
-			core_log(c, CORE_LOG_ERROR, "a malformed message came over CPG and is dropped | node=%u length=%zu",
-				 from_pnn, msg.len);
+			core_log(
+			    c, CORE_LOG_ERROR,
+			    "a malformed message came over CPG and is dropped | node=%u length=%zu",
+			    from_pnn, msg.len);
 		break;
 	}
 	core_run(c);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "daemon/fatal.h"
 #include "internal.h"
 
 void core_log(struct core *c, enum core_log level, const char *format, ...)
@@ -66,6 +67,13 @@ struct node *node_get(struct core *c, uint32_t pnn)
 	return c->node[pnn];
 }
 
+const char *node_name(const struct core *c, uint32_t pnn)
+{
+	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL && c->node[pnn]->name[0]
+		   ? c->node[pnn]->name
+		   : "?";
+}
+
 struct core *core_new(const struct core_config *config, const struct core_ops *ops, void *world)
 {
 	struct core *c;
@@ -81,7 +89,6 @@ struct core *core_new(const struct core_config *config, const struct core_ops *o
 	c->leader = CORE_UNKNOWN_PNN;
 	view_init(c);
 	c->topology = REASON_NO_PACEMAKER;
-	c->loop_last = &c->loop_first;
 	c->generation = config->last_generation;
 	c->reason = REASON_STARTING;
 	if (config->last_active_n > 0) {
@@ -115,12 +122,8 @@ void core_free(struct core *c)
 	}
 	for (size_t i = 0; i < c->db_n; i++)
 		free(c->db[i]);
-	while (c->loop_first != NULL) {
-		struct loop_packet *l = c->loop_first;
-
-		c->loop_first = l->next;
-		free(l);
-	}
+	free(c->loop.buf);
+	free(c->looping.buf);
 	view_free(c);
 	keystate_free_all(c);
 	location_reset(c);
@@ -154,7 +157,8 @@ uint64_t core_deadline_ms(const struct core *c)
 		return UINT64_MAX;
 	t = view_deadline(c);
 	for (size_t i = 0; i < CORE_MAX_NODES; i++)
-		if (c->node[i] != NULL && c->node[i]->is_connected && c->node[i]->session.ack_due_ms < t)
+		if (c->node[i] != NULL && c->node[i]->is_connected &&
+		    c->node[i]->session.ack_due_ms < t)
 			t = c->node[i]->session.ack_due_ms;
 	return t != UINT64_MAX && t < c->tick_ms + 10 ? c->tick_ms + 10 : t;
 }
@@ -198,17 +202,23 @@ void core_run(struct core *c)
 	if (c->is_looping)
 		return;
 	c->is_looping = true;
-	while (c->loop_first != NULL) {
-		struct loop_packet *l = c->loop_first;
+	while (c->loop.len > 0) {
+		struct loop now = c->loop;
 		struct packet p;
 
-		c->loop_first = l->next;
-		if (c->loop_first == NULL)
-			c->loop_last = &c->loop_first;
-		if (packet_decode(slice_of(l->data, l->len), &p) == 0 && !c->is_retired &&
-		    (!packet_is_record(p.type) || p.generation == c->active_generation))
-			packet_handle(c, c->self, &p);
-		free(l);
+		c->loop = c->looping; /* what is sent from now on goes there */
+		c->looping = now;
+		c->loop.len = 0;
+		for (size_t at = 0; at < now.len; at += p.raw.len) {
+			uint32_t len;
+
+			memcpy(&len, now.buf + at, sizeof(len));
+			if (packet_decode(slice_of(now.buf + at, len), &p) != 0)
+				bug("a packet to this node itself is malformed: type=%u", p.type);
+			if (!c->is_retired &&
+			    (!packet_is_record(p.type) || p.generation == c->active_generation))
+				packet_handle(c, c->self, &p);
+		}
 	}
 	c->is_looping = false;
 }
@@ -242,7 +252,8 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 			n->is_held = true;
 			return CORE_HOLD;
 		}
-		if (p.generation == c->active_generation && p.type != PACKET_DONE && db_get(c, p.db_id) == NULL) {
+		if (p.generation == c->active_generation && p.type != PACKET_DONE &&
+		    db_get(c, p.db_id) == NULL) {
 			n->is_held = true;
 			return CORE_HOLD;
 		}
@@ -257,7 +268,8 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 	if (packet_is_record(p.type)) {
 		bool is_old = p.generation != c->active_generation;
 
-		if (is_old && p.generation < c->active_generation && core_has_bug(c, CORE_BUG_OLD_GENERATION))
+		if (is_old && p.generation < c->active_generation &&
+		    core_has_bug(c, CORE_BUG_OLD_GENERATION))
 			is_old = db_get(c, p.db_id) == NULL && p.type != PACKET_DONE;
 		if (is_old || !c->is_active || !n->is_active)
 			return CORE_TAKEN;

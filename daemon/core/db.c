@@ -34,7 +34,8 @@ int db_learn(struct core *c, const char *name, uint32_t flags)
 		return -ENOSPC;
 	rc = c->ops->db_open(c->world, id, name, flags);
 	if (rc != 0) {
-		core_log(c, CORE_LOG_ERROR, "a database cannot be opened | db=%s error=%s", name, strerror(-rc));
+		core_log(c, CORE_LOG_ERROR, "a database cannot be opened | db=%s error=%s", name,
+			 strerror(-rc));
 		return rc;
 	}
 	db = core_alloc(sizeof(*db));

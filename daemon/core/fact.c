@@ -20,7 +20,8 @@ bool fact_known(const struct core *c, struct incarnation inc)
 	for (size_t i = 0; i < c->fact_n; i++) {
 		if (incarnation_equal(c->fact[i].inc, inc))
 			return true;
-		if (core_has_bug(c, CORE_BUG_OLD_FENCE) && c->fact[i].kind == FACT_FENCED && c->fact[i].inc.pnn == inc.pnn)
+		if (core_has_bug(c, CORE_BUG_OLD_FENCE) && c->fact[i].kind == FACT_FENCED &&
+		    c->fact[i].inc.pnn == inc.pnn)
 			return true;
 	}
 	return false;
@@ -36,9 +37,10 @@ void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind)
 	if (c->fact_n == FACT_COUNT)
 		memmove(c->fact, c->fact + 1, --c->fact_n * sizeof(c->fact[0]));
 	c->fact[c->fact_n++] = (struct fact){ .inc = inc, .kind = kind };
-	core_log(c, CORE_LOG_NOTICE, "an incarnation is known to have ended | node=%s(%u) boot=%016llx how=%s",
-		 c->node[inc.pnn] ? c->node[inc.pnn]->name : "?", inc.pnn, (unsigned long long)inc.boot_id,
-		 fact_text(kind));
+	core_log(c, CORE_LOG_NOTICE,
+		 "an incarnation is known to have ended | node=%s(%u) boot=%016llx how=%s",
+		 c->node[inc.pnn] ? c->node[inc.pnn]->name : "?", inc.pnn,
+		 (unsigned long long)inc.boot_id, fact_text(kind));
 	view_lead(c);
 }
 
@@ -66,7 +68,8 @@ void core_fenced(struct core *c, struct incarnation inc)
 void core_fence_failed(struct core *c, struct incarnation inc, const char *text)
 {
 	core_log(c, CORE_LOG_ERROR, "fencing failed | node=%s(%u) error=%s",
-		 inc.pnn < CORE_MAX_NODES && c->node[inc.pnn] ? c->node[inc.pnn]->name : "?", inc.pnn, text);
+		 inc.pnn < CORE_MAX_NODES && c->node[inc.pnn] ? c->node[inc.pnn]->name : "?",
+		 inc.pnn, text);
 	for (size_t i = 0; i < c->departed_n; i++) {
 		struct departed *d = &c->departed[i];
 		size_t len = strlen(text);

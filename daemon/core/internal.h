@@ -2,8 +2,10 @@
 /*
  * internal.h: the inside of struct core, for the files of this folder only.
  *
- *   view.c      membership, STATE, ACTIVATE         gate.c     quorum, fencing, lock, topology
+ *   view.c      membership, STATE, ACTIVATE         gate.c     quorum, topology
+ *   fencing.c   the gate of departed nodes          lock.c     the recovery lock's gate
  *   fact.c      what became of incarnations         slot.c     key -> lmaster
+ *   control.c   messages over CPG
  *   session.c   a pair's stream                     packet.c   what travels in it
  *   request.c   what clients of this node wait for  record.c   giving and taking records
  *   location.c  the lmaster's table                 sweep.c    recovery
@@ -19,8 +21,8 @@
 
 #define CORE_PROTOCOL_MIN 1
 #define CORE_PROTOCOL_MAX 1
-#define SLOT_COUNT 1024
-#define FACT_COUNT 64
+#define SLOT_COUNT	  1024
+#define FACT_COUNT	  64
 
 /* ---- session.c ---- */
 
@@ -29,12 +31,12 @@
 struct session {
 	uint8_t *buf;
 	size_t size, acked, sent, end;
-	uint64_t next_seq;      /* of the next packet */
-	uint64_t acked_seq;     /* the peer has it, and so have we let go of it */
-	uint64_t received_seq;  /* of the peer's packets, the last one taken */
-	uint64_t told_seq;      /* received_seq as last told to the peer */
+	uint64_t next_seq;     /* of the next packet */
+	uint64_t acked_seq;    /* the peer has it, and so have we let go of it */
+	uint64_t received_seq; /* of the peer's packets, the last one taken */
+	uint64_t told_seq;     /* received_seq as last told to the peer */
 	size_t untold_bytes;
-	uint64_t ack_due_ms;    /* UINT64_MAX: nothing to tell */
+	uint64_t ack_due_ms; /* UINT64_MAX: nothing to tell */
 };
 
 /* ---- a node ---- */
@@ -64,9 +66,9 @@ struct member {
 	uint64_t boot_id;
 	uint32_t last_generation;   /* on its disk or in its memory */
 	uint32_t active_generation; /* of this very incarnation, 0: never active */
-	bool is_leader;             /* of active_generation */
+	bool is_leader;		    /* of active_generation */
 	bool is_compatible;
-	bool has_failed_lock;       /* as leader of this view */
+	bool has_failed_lock; /* as leader of this view */
 	enum reason topology;
 	/* What the refused try brought */
 	bool is_joiner, has_tried;
@@ -95,7 +97,7 @@ struct view {
 	uint64_t digest; /* of the members and restarts: names this view in its messages */
 	uint32_t restarts;
 	uint32_t max_generation; /* the highest last_generation of all */
-	uint32_t candidate;      /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
+	uint32_t candidate;	 /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
 	uint64_t begin_ms, held_ms, relead_ms;
 	/* Incarnations that were active in max_generation */
@@ -130,9 +132,9 @@ struct op { /* a packet or a call that waits for the chain lock */
 	struct op *next;
 	bool is_call;
 	uint32_t from, generation; /* packet */
-	uint64_t client;           /* call */
+	uint64_t client;	   /* call */
 	uint32_t reqid, callid;
-	size_t len;                /* packet bytes behind */
+	size_t len; /* packet bytes behind */
 	uint8_t data[];
 };
 struct waiter { /* a call that waits for the record */
@@ -146,10 +148,10 @@ struct keystate {
 	uint32_t db_id;
 	size_t keylen;
 	struct op *op_first, **op_last; /* blocked on the chain lock */
-	bool is_blocked;                /* the store will call core_key_unlocked() */
+	bool is_blocked;		/* the store will call core_key_unlocked() */
 	struct waiter *waiter_first, **waiter_last;
-	uint32_t asked_generation;      /* the lmaster was asked in it, 0: not */
-	uint32_t *parked;               /* pnns whose definitive forward came before the record */
+	uint32_t asked_generation; /* the lmaster was asked in it, 0: not */
+	uint32_t *parked;	   /* pnns whose definitive forward came before the record */
 	size_t parked_n;
 	uint8_t key[];
 };
@@ -196,10 +198,9 @@ struct registration {
 };
 #define SRVID_BUCKETS 4096
 
-struct loop_packet { /* a packet to oneself */
-	struct loop_packet *next;
-	size_t len;
-	uint8_t data[];
+struct loop { /* packets to oneself: [0, len) waits, in order */
+	uint8_t *buf;
+	size_t size, len;
 };
 
 struct core {
@@ -220,9 +221,9 @@ struct core {
 	size_t departed_n;
 
 	/* The active generation */
-	uint32_t generation;        /* last one this node has taken part in, or that its disk names */
+	uint32_t generation; /* last one this node has taken part in, or that its disk names */
 	uint32_t active_generation; /* of this incarnation, 0: never active */
-	bool is_active;             /* a member of active_generation, which is the newest known */
+	bool is_active;		    /* a member of active_generation, which is the newest known */
 	bool is_frozen, is_retired;
 	uint32_t leader;
 	struct incarnation *active;
@@ -230,7 +231,7 @@ struct core {
 	uint16_t slot[SLOT_COUNT];
 	uint64_t done[CORE_MAX_NODES / 64]; /* whose sweep reports are all in */
 	size_t done_n;
-	bool is_swept;              /* own sweep ended */
+	bool is_swept; /* own sweep ended */
 	bool is_recovering;
 
 	struct node *node[CORE_MAX_NODES];
@@ -239,7 +240,7 @@ struct core {
 	struct keytable keys;
 	struct location_table locations;
 	struct registration *srvid[SRVID_BUCKETS];
-	struct loop_packet *loop_first, **loop_last;
+	struct loop loop, looping; /* filled while the other is worked off */
 	bool is_looping;
 	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
 	uint8_t *scratch;
@@ -248,11 +249,13 @@ struct core {
 };
 
 /* core.c */
-void core_log(struct core *c, enum core_log level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void core_log(struct core *c, enum core_log level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void *core_alloc(size_t size); /* zeroed; ends the process when there is no memory */
 uint64_t core_now(struct core *c);
 uint64_t core_hash(uint32_t db_id, struct slice key);
-struct node *node_get(struct core *c, uint32_t pnn); /* makes it; NULL: no such number */
+struct node *node_get(struct core *c, uint32_t pnn);	   /* makes it; NULL: no such number */
+const char *node_name(const struct core *c, uint32_t pnn); /* "?" if unknown */
 void core_run(struct core *c); /* handle the packets to oneself; at the end of every event */
 static inline bool core_has_bug(const struct core *c, enum core_bug bug)
 {
@@ -271,14 +274,15 @@ void session_tick(struct core *c, struct node *n);
 /* packet.c: layouts, in the order of the fields */
 enum packet_type {
 	PACKET_ACK = 1,
-	PACKET_REQUEST, /* orig -> lmaster: u32 db, u32 orig, block key */
-	PACKET_BOUNCE,  /* not owner -> lmaster: as REQUEST */
-	PACKET_FORWARD, /* lmaster or giver -> owner: u32 db, u32 orig, u64 rsn, u8 is_definitive, block key */
-	PACKET_GRANT,   /* owner -> orig: u32 db, u64 rsn, u32 flags, block key, block body */
+	PACKET_REQUEST,	 /* orig -> lmaster: u32 db, u32 orig, block key */
+	PACKET_BOUNCE,	 /* not owner -> lmaster: as REQUEST */
+	PACKET_FORWARD,	 /* lmaster or giver -> owner: u32 db, u32 orig, u64 rsn, u8 is_definitive,
+			    block key */
+	PACKET_GRANT,	 /* owner -> orig: u32 db, u64 rsn, u32 flags, block key, block body */
 	PACKET_LOCATION, /* giver -> lmaster: u32 db, u32 dmaster, u64 rsn, block key */
-	PACKET_ADOPT,   /* lmaster -> holder: u32 db, u64 rsn, u8 is_new, block key */
-	PACKET_REPORT,  /* sweep -> lmaster: u32 db, u32 n, n x (u64 rsn, u8 is_owner, block key) */
-	PACKET_DONE,    /* sweep -> every lmaster: nothing */
+	PACKET_ADOPT,	 /* lmaster -> holder: u32 db, u64 rsn, u8 is_new, block key */
+	PACKET_REPORT,	/* sweep -> lmaster: u32 db, u32 n, n x (u64 rsn, u8 is_owner, block key) */
+	PACKET_DONE,	/* sweep -> every lmaster: nothing */
 	PACKET_MESSAGE, /* u64 srvid, block data */
 	PACKET_FOREIGN, /* core_forward: block data */
 	PACKET_TYPES
@@ -299,7 +303,8 @@ int packet_report_next(struct cursor *entries, struct report_entry *e);
 /* For a caller that has something to do between the copying of p's slices and its sending: the
  * packet stands in *w until session_commit(); nothing else may be sent to this node between */
 void packet_prepare(struct core *c, struct node *n, const struct packet *p, struct writer *w);
-/* Queues p (type, fields and slices set; generation, seq and ack are filled in) for a node, oneself included */
+/* Queues p (type, fields and slices set; generation, seq and ack are filled in) for a node, oneself
+ * included */
 void packet_send(struct core *c, uint32_t pnn, const struct packet *p);
 bool packet_is_record(uint8_t type); /* belongs to a generation */
 
@@ -323,19 +328,27 @@ void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
 /* and what comes of it, in view.c; the sender is a member */
 void view_state_in(struct core *c);
-void view_activate(struct core *c, uint32_t leader, uint32_t generation, const struct incarnation *in, size_t n);
+void view_activate(struct core *c, uint32_t leader, uint32_t generation,
+		   const struct incarnation *in, size_t n);
 void view_before(struct core *c, uint32_t generation, const struct incarnation *inc, size_t n);
 
 /* gate.c */
-void gate_set(struct core *c, enum core_gate g, bool is_open, enum reason why, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+void gate_set(struct core *c, enum core_gate g, bool is_open, enum reason why, const char *format,
+	      ...) __attribute__((format(printf, 5, 6)));
 bool gate_quorum(struct core *c);
-bool gate_fencing(struct core *c);
+void gate_observe(struct core *c); /* as a follower: for status only */
+void gate_freeze(struct core *c);  /* after a change of quorum */
+uint64_t gate_deadline(const struct core *c);
+
+/* fencing.c */
+bool fencing_check(struct core *c); /* is nobody waited for? */
+bool gate_fencing(struct core *c);  /* and ask for it, as leader */
+uint64_t fencing_deadline(const struct core *c);
+
+/* lock.c */
 bool gate_lock(struct core *c);
 void gate_lock_probe(struct core *c, uint64_t digest); /* the leader says HELD */
-void gate_observe(struct core *c);                    /* as a follower: for status only */
-void gate_freeze(struct core *c);                     /* after a change of quorum */
-uint64_t gate_deadline(const struct core *c);
+uint64_t lock_deadline(const struct core *c);
 
 /* fact.c */
 void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind);
@@ -346,8 +359,14 @@ static inline bool incarnation_equal(struct incarnation a, struct incarnation b)
 }
 
 enum control_type {
-	CONTROL_STATE = 1, CONTROL_HELD, CONTROL_TRIED, CONTROL_LOCK_FAILED, CONTROL_ACTIVATE,
-	CONTROL_FACT, CONTROL_ATTACH, CONTROL_RESTART
+	CONTROL_STATE = 1,
+	CONTROL_HELD,
+	CONTROL_TRIED,
+	CONTROL_LOCK_FAILED,
+	CONTROL_ACTIVATE,
+	CONTROL_FACT,
+	CONTROL_ATTACH,
+	CONTROL_RESTART
 };
 
 /* slot.c */
@@ -378,7 +397,8 @@ static inline struct slice keystate_key(const struct keystate *k)
 
 /* request.c */
 void request_ask(struct core *c, struct keystate *k);
-void request_answer(struct core *c, struct keystate *k, const struct record_header *h, struct slice body);
+void request_answer(struct core *c, struct keystate *k, const struct record_header *h,
+		    struct slice body);
 void request_activate(struct core *c);
 
 /* record.c */
@@ -387,8 +407,10 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p);
 /* location.c */
 void location_reset(struct core *c);
 void location_request(struct core *c, const struct packet *p);
-void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster, uint64_t rsn);
-void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder, uint64_t rsn);
+void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster,
+		    uint64_t rsn);
+void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
+		    uint64_t rsn);
 void location_settle(struct core *c); /* all reports are in */
 
 /* sweep.c */

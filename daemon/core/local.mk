@@ -5,11 +5,13 @@ libcore_a_SOURCES = \
 	daemon/core/core.c daemon/core/core.h \
 	daemon/core/db.c \
 	daemon/core/fact.c \
+	daemon/core/fencing.c \
 	daemon/core/fsm.c daemon/core/fsm.h \
 	daemon/core/gate.c \
 	daemon/core/internal.h \
 	daemon/core/keystate.c \
 	daemon/core/location.c \
+	daemon/core/lock.c \
 	daemon/core/message.c \
 	daemon/core/packet.c \
 	daemon/core/record.c \

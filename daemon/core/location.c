@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * location.c: the lmaster's table: which node has a record. It begins empty with each generation and
- * is filled by the members' sweeps (sweep.c) and by what happens since.
+ * location.c: the lmaster's table: which node has a record. It begins empty with each generation
+ * and is filled by the members' sweeps (sweep.c) and by what happens since.
  *
- * An entry is definitive when its source is an owner's report, a giver's LOCATION or our own ADOPT of
- * this generation (R2); among those the highest rsn wins, and they replace an offer whatever its rsn.
- * An offer is the best copy that a member reported of a record that it does not own. Then:
+ * An entry is definitive when its source is an owner's report, a giver's LOCATION or our own ADOPT
+ * of this generation (R2); among those the highest rsn wins, and they replace an offer whatever its
+ * rsn. An offer is the best copy that a member reported of a record that it does not own. Then:
  *
  *   definitive                   -> forward the request there, as definitive
  *   not, sweep not done          -> the request waits: a report, or a LOCATION, may still come, and
  *                                   settles it when it does (R4)
- *   offered, sweep done          -> the record is an orphan: the holder of its highest rsn adopts it
- *   unknown, sweep done          -> the record is new: the asking node creates it
+ *   offered, sweep done          -> the record is an orphan: the holder of its highest rsn adopts
+ * it unknown, sweep done          -> the record is new: the asking node creates it
  *
  * So nothing is decided before all is known, and nobody has to be asked (WHOHAS): the price is that
  * requests for orphans and new records wait for the sweep. Local hits, and records with a living
@@ -92,7 +92,8 @@ static struct location *location_get(struct core *c, uint32_t db_id, struct slic
 	if (t->n >= t->buckets)
 		table_grow(t);
 	for (l = t->bucket[hash & (t->buckets - 1)]; l != NULL; l = l->next)
-		if (l->hash == hash && l->db_id == db_id && slice_equal(slice_of(l->key, location_keylen(l)), key))
+		if (l->hash == hash && l->db_id == db_id &&
+		    slice_equal(slice_of(l->key, location_keylen(l)), key))
 			return l;
 	l = table_alloc(t, sizeof(*l) + key.len);
 	memset(l, 0, sizeof(*l));
@@ -110,7 +111,11 @@ static struct location *location_get(struct core *c, uint32_t db_id, struct slic
 
 static void location_forward(struct core *c, struct location *l, uint32_t orig)
 {
-	struct packet p = { .type = PACKET_FORWARD, .db_id = l->db_id, .orig = orig, .rsn = l->rsn, .is_definitive = 1,
+	struct packet p = { .type = PACKET_FORWARD,
+			    .db_id = l->db_id,
+			    .orig = orig,
+			    .rsn = l->rsn,
+			    .is_definitive = 1,
 			    .key = slice_of(l->key, location_keylen(l)) };
 
 	packet_send(c, l->holder, &p);
@@ -127,13 +132,16 @@ static void location_flush(struct core *c, struct location *l)
 
 static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 {
-	struct packet p = { .type = PACKET_ADOPT, .db_id = l->db_id, .key = slice_of(l->key, location_keylen(l)) };
+	struct packet p = { .type = PACKET_ADOPT,
+			    .db_id = l->db_id,
+			    .key = slice_of(l->key, location_keylen(l)) };
 	uint64_t base = (uint64_t)c->active_generation << 32;
 
 	p.is_new = l->holder == CORE_UNKNOWN_PNN;
 	if (p.is_new)
 		l->holder = asking;
-	l->rsn = l->rsn + 1 > base ? l->rsn + 1 : base; /* above every copy, of this and of older generations */
+	l->rsn = l->rsn + 1 > base ? l->rsn + 1
+				   : base; /* above every copy, of this and of older generations */
 	l->is_definitive = true;
 	p.rsn = l->rsn;
 	packet_send(c, l->holder, &p);
@@ -174,7 +182,8 @@ void location_request(struct core *c, const struct packet *p)
 	location_forward(c, l, p->orig);
 }
 
-void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster, uint64_t rsn)
+void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster,
+		    uint64_t rsn)
 {
 	struct location *l;
 

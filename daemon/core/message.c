@@ -79,7 +79,8 @@ void message_free(struct core *c)
 
 static void deliver_to(struct core *c, uint64_t registered, uint64_t srvid, struct slice data)
 {
-	for (const struct registration *r = c->srvid[srvid_bucket(registered)]; r != NULL; r = r->next)
+	for (const struct registration *r = c->srvid[srvid_bucket(registered)]; r != NULL;
+	     r = r->next)
 		if (r->srvid == registered)
 			c->ops->message(c->world, r->client, srvid, data);
 }
@@ -116,7 +117,8 @@ int core_forward(struct core *c, uint32_t pnn, struct slice data)
 {
 	struct packet p = { .type = PACKET_FOREIGN, .data = data };
 
-	if (c->is_retired || pnn >= CORE_MAX_NODES || c->node[pnn] == NULL || !c->node[pnn]->is_member)
+	if (c->is_retired || pnn >= CORE_MAX_NODES || c->node[pnn] == NULL ||
+	    !c->node[pnn]->is_member)
 		return -EHOSTUNREACH;
 	if (data.len > CORE_MAX_RECORD)
 		return -EMSGSIZE;

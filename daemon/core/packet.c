@@ -4,8 +4,8 @@
  *
  *   u32 length   u8 type   3 x 0   u32 generation   u32 0   u64 seq   u64 ack
  *
- * and the fields listed at enum packet_type. Little endian. Packets of the record protocol belong to
- * a generation; messages do not (0).
+ * and the fields listed at enum packet_type. Little endian. Packets of the record protocol belong
+ * to a generation; messages do not (0).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,21 +24,25 @@ static int fields_decode(struct cursor *c, struct packet *p)
 		return 0;
 	case PACKET_REQUEST:
 	case PACKET_BOUNCE:
-		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->orig) || cursor_block(c, CORE_MAX_KEY, &p->key);
+		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->orig) ||
+		       cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_FORWARD:
-		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->orig) || cursor_u64(c, &p->rsn) ||
-		       cursor_u8(c, &p->is_definitive) || cursor_block(c, CORE_MAX_KEY, &p->key);
+		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->orig) ||
+		       cursor_u64(c, &p->rsn) || cursor_u8(c, &p->is_definitive) ||
+		       cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_GRANT:
-		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) || cursor_u32(c, &p->flags) ||
-		       cursor_block(c, CORE_MAX_KEY, &p->key) || cursor_block(c, CORE_MAX_RECORD, &p->data);
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
+		       cursor_u32(c, &p->flags) || cursor_block(c, CORE_MAX_KEY, &p->key) ||
+		       cursor_block(c, CORE_MAX_RECORD, &p->data);
 	case PACKET_LOCATION:
-		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->dmaster) || cursor_u64(c, &p->rsn) ||
-		       cursor_block(c, CORE_MAX_KEY, &p->key);
+		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->dmaster) ||
+		       cursor_u64(c, &p->rsn) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_ADOPT:
-		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) || cursor_u8(c, &p->is_new) ||
-		       cursor_block(c, CORE_MAX_KEY, &p->key);
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
+		       cursor_u8(c, &p->is_new) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_REPORT: /* the entries are checked as they are read */
-		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->n) || cursor_bytes(c, c->left, &p->data);
+		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->n) ||
+		       cursor_bytes(c, c->left, &p->data);
 	case PACKET_MESSAGE:
 		return cursor_u64(c, &p->srvid) || cursor_block(c, CORE_MAX_RECORD, &p->data);
 	case PACKET_FOREIGN:
@@ -55,8 +59,9 @@ int packet_decode(struct slice raw, struct packet *p)
 
 	memset(p, 0, sizeof(*p));
 	p->raw = raw;
-	if (cursor_u32(&c, &len) || cursor_u8(&c, &p->type) || cursor_skip(&c, 3) || cursor_u32(&c, &p->generation) ||
-	    cursor_skip(&c, 4) || cursor_u64(&c, &p->seq) || cursor_u64(&c, &p->ack))
+	if (cursor_u32(&c, &len) || cursor_u8(&c, &p->type) || cursor_skip(&c, 3) ||
+	    cursor_u32(&c, &p->generation) || cursor_skip(&c, 4) || cursor_u64(&c, &p->seq) ||
+	    cursor_u64(&c, &p->ack))
 		return -EBADMSG;
 	if (len != raw.len || (p->type != PACKET_ACK) != (p->seq != 0))
 		return -EBADMSG;
@@ -65,7 +70,10 @@ int packet_decode(struct slice raw, struct packet *p)
 
 int packet_report_next(struct cursor *c, struct report_entry *e)
 {
-	return cursor_u64(c, &e->rsn) || cursor_u8(c, &e->is_owner) || cursor_block(c, CORE_MAX_KEY, &e->key) ? -EBADMSG : 0;
+	return cursor_u64(c, &e->rsn) || cursor_u8(c, &e->is_owner) ||
+		       cursor_block(c, CORE_MAX_KEY, &e->key)
+		   ? -EBADMSG
+		   : 0;
 }
 
 static void fields_encode(struct writer *w, const struct packet *p)
@@ -120,7 +128,8 @@ static void fields_encode(struct writer *w, const struct packet *p)
 	}
 }
 
-static void packet_encode(const struct core *c, struct writer *w, const struct packet *p, uint64_t seq, uint64_t ack)
+static void packet_encode(const struct core *c, struct writer *w, const struct packet *p,
+			  uint64_t seq, uint64_t ack)
 {
 	uint32_t len;
 
@@ -152,14 +161,19 @@ void packet_prepare(struct core *c, struct node *n, const struct packet *p, stru
 /* To oneself: a queue that is worked off at the end of the event, so that nothing re-enters */
 static void packet_loop(struct core *c, const struct packet *p)
 {
-	size_t size = packet_size(p);
-	struct loop_packet *l = core_alloc(sizeof(*l) + size);
-	struct writer w = writer_of(l->data, size);
+	struct loop *l = &c->loop;
+	size_t need = packet_size(p);
+	struct writer w;
 
+	if (l->size - l->len < need) {
+		l->size = (l->size + need) * 2;
+		l->buf = realloc(l->buf, l->size);
+		if (l->buf == NULL)
+			abort();
+	}
+	w = writer_of(l->buf + l->len, need);
 	packet_encode(c, &w, p, p->type == PACKET_ACK ? 0 : 1, 0);
-	l->len = w.len;
-	*c->loop_last = l;
-	c->loop_last = &l->next;
+	l->len += w.len;
 }
 
 void packet_send(struct core *c, uint32_t pnn, const struct packet *p)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * record.c: giving and taking records (invariants I1 to I3). Ownership is what the file says: a node
- * whose copy has dmaster == itself owns the record, and only its clients write it.
+ * record.c: giving and taking records (invariants I1 to I3). Ownership is what the file says: a
+ * node whose copy has dmaster == itself owns the record, and only its clients write it.
  *
  * A request goes to the lmaster, which forwards it with the location it knows: FORWARD(orig, rsn,
  * definitive). What the receiver does, under the chain lock (rule R3):
@@ -10,9 +10,8 @@
  *                                (I3); GRANT with the data straight to orig, LOCATION to the
  *                                lmaster, and what is parked here follows, behind the data
  *   definitive, rsn above own -> the record is on its way here: park orig until it comes
- *   else                      -> it was given away in this generation: back to the lmaster (BOUNCE),
- *                                which has the giver's LOCATION by then, for that went before on the
- *                                same stream
+ *   else                      -> it was given away in this generation: back to the lmaster
+ * (BOUNCE), which has the giver's LOCATION by then, for that went before on the same stream
  *
  * GRANT and ADOPT make this node the owner. Both belong to one generation and to one session, so
  * neither comes twice nor late (core_peer_input). The stream is written only after the store has
@@ -26,7 +25,11 @@
 
 static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn)
 {
-	struct packet p = { .type = PACKET_FORWARD, .db_id = k->db_id, .rsn = rsn, .is_definitive = 1, .key = keystate_key(k) };
+	struct packet p = { .type = PACKET_FORWARD,
+			    .db_id = k->db_id,
+			    .rsn = rsn,
+			    .is_definitive = 1,
+			    .key = keystate_key(k) };
 
 	for (size_t i = 0; i < k->parked_n; i++) {
 		p.orig = k->parked[i];
@@ -36,7 +39,8 @@ static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint
 }
 
 /* This node owns the record, h and body; the lock is held */
-static void record_give(struct core *c, const struct packet *f, struct record_header h, struct slice body)
+static void record_give(struct core *c, const struct packet *f, struct record_header h,
+			struct slice body)
 {
 	struct node *to = c->node[f->orig];
 	uint64_t hash = core_hash(f->db_id, f->key);
@@ -60,13 +64,19 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 	if (rc != 0) {
 		/* Keep it, and say so: the number that was taken for the packet goes to the next */
 		to->session.next_seq--;
-		core_log(c, CORE_LOG_ERROR, "a record cannot be given away: its header cannot be written | db=0x%08x error=%s",
+		core_log(c, CORE_LOG_ERROR,
+			 "a record cannot be given away: its header cannot be written | db=0x%08x "
+			 "error=%s",
 			 f->db_id, strerror(-rc));
 		return;
 	}
 	session_commit(c, to, &w);
 	c->count.handoffs_out++;
-	p = (struct packet){ .type = PACKET_LOCATION, .db_id = f->db_id, .dmaster = f->orig, .rsn = h.rsn, .key = f->key };
+	p = (struct packet){ .type = PACKET_LOCATION,
+			     .db_id = f->db_id,
+			     .dmaster = f->orig,
+			     .rsn = h.rsn,
+			     .key = f->key };
 	packet_send(c, slot_lmaster(c, hash), &p);
 	k = keystate_find(c, hash, f->db_id, f->key);
 	if (k != NULL)
@@ -85,9 +95,11 @@ static void record_forward(struct core *c, const struct packet *f)
 		return;
 	if (c->ops->get(c->world, f->db_id, f->key, &h, &body) != 0)
 		h = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
-	is_coming = f->is_definitive && f->rsn > h.rsn && !core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE);
+	is_coming =
+	    f->is_definitive && f->rsn > h.rsn && !core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE);
 	if (h.dmaster == c->self) {
-		struct keystate *k = f->orig == c->self ? keystate_find(c, hash, f->db_id, f->key) : NULL;
+		struct keystate *k =
+		    f->orig == c->self ? keystate_find(c, hash, f->db_id, f->key) : NULL;
 
 		if (f->orig != c->self)
 			record_give(c, f, h, body);
@@ -104,10 +116,15 @@ static void record_forward(struct core *c, const struct packet *f)
 }
 
 /* The record has come, and was stored as h and body: first the clients here, then who is parked */
-static void record_arrived(struct core *c, const struct packet *p, const struct record_header *h, struct slice body)
+static void record_arrived(struct core *c, const struct packet *p, const struct record_header *h,
+			   struct slice body)
 {
 	struct keystate *k = keystate_find(c, core_hash(p->db_id, p->key), p->db_id, p->key);
-	struct packet f = { .type = PACKET_FORWARD, .db_id = p->db_id, .rsn = h->rsn, .is_definitive = 1, .key = p->key };
+	struct packet f = { .type = PACKET_FORWARD,
+			    .db_id = p->db_id,
+			    .rsn = h->rsn,
+			    .is_definitive = 1,
+			    .key = p->key };
 
 	if (k == NULL)
 		return;
@@ -121,7 +138,8 @@ static void record_arrived(struct core *c, const struct packet *p, const struct 
 	k->parked_n = 0;
 }
 
-static void record_store(struct core *c, const struct packet *p, struct record_header *h, struct slice body)
+static void record_store(struct core *c, const struct packet *p, struct record_header *h,
+			 struct slice body)
 {
 	int rc;
 
@@ -130,7 +148,9 @@ static void record_store(struct core *c, const struct packet *p, struct record_h
 	rc = c->ops->put(c->world, p->db_id, p->key, h, body);
 	if (rc != 0) {
 		/* It is nobody's now; only a new generation finds its newest copy again */
-		core_log(c, CORE_LOG_ERROR, "a record that came cannot be stored | db=0x%08x error=%s", p->db_id, strerror(-rc));
+		core_log(c, CORE_LOG_ERROR,
+			 "a record that came cannot be stored | db=0x%08x error=%s", p->db_id,
+			 strerror(-rc));
 		c->is_retired = true;
 		c->ops->retire(c->world, REASON_NO_SPACE, "a record that came cannot be stored");
 		return;
@@ -176,7 +196,8 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p)
 		return;
 	}
 	if (rc != 0) {
-		core_log(c, CORE_LOG_ERROR, "a database cannot be locked | db=0x%08x error=%s", p->db_id, strerror(-rc));
+		core_log(c, CORE_LOG_ERROR, "a database cannot be locked | db=0x%08x error=%s",
+			 p->db_id, strerror(-rc));
 		return;
 	}
 	switch (p->type) {

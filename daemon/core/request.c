@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * request.c: calls of this node's clients. A call whose record is here is answered at once. Any other
- * waits as the key's waiter; the lmaster is asked once, however many wait. There is no time-out: a
- * request is answered, or asked again in the next generation.
+ * request.c: calls of this node's clients. A call whose record is here is answered at once. Any
+ * other waits as the key's waiter; the lmaster is asked once, however many wait. There is no
+ * time-out: a request is answered, or asked again in the next generation.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,9 @@
 
 void request_ask(struct core *c, struct keystate *k)
 {
-	struct packet p = { .type = PACKET_REQUEST, .db_id = k->db_id, .orig = c->self, .key = keystate_key(k) };
+	struct packet p = {
+		.type = PACKET_REQUEST, .db_id = k->db_id, .orig = c->self, .key = keystate_key(k)
+	};
 
 	if (!c->is_active || k->asked_generation == c->active_generation)
 		return;
@@ -20,8 +22,8 @@ void request_ask(struct core *c, struct keystate *k)
 	packet_send(c, slot_lmaster(c, k->hash), &p);
 }
 
-static void call_answer(struct core *c, uint64_t client, uint32_t reqid, uint32_t callid, const struct record_header *h,
-			struct slice body)
+static void call_answer(struct core *c, uint64_t client, uint32_t reqid, uint32_t callid,
+			const struct record_header *h, struct slice body)
 {
 	struct writer w;
 
@@ -49,7 +51,8 @@ static void call_answer(struct core *c, uint64_t client, uint32_t reqid, uint32_
 }
 
 /* The record is here: everybody who waits for it may have it */
-void request_answer(struct core *c, struct keystate *k, const struct record_header *h, struct slice body)
+void request_answer(struct core *c, struct keystate *k, const struct record_header *h,
+		    struct slice body)
 {
 	struct waiter *w;
 
@@ -78,7 +81,8 @@ static bool call_try(struct core *c, const struct core_call *call, uint64_t clie
 	return true;
 }
 
-static void call_wait(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client, uint32_t reqid)
+static void call_wait(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client,
+		      uint32_t reqid)
 {
 	struct keystate *k = keystate_make(c, hash, call->db_id, call->key);
 
@@ -97,7 +101,8 @@ int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core
 		return 0;
 	c->count.calls++;
 	if (db_get(c, call->db_id) == NULL || call->key.len == 0 || call->key.len > CORE_MAX_KEY) {
-		c->ops->call_error(c->world, client, reqid, "no such database, or a key of no valid length");
+		c->ops->call_error(c->world, client, reqid,
+				   "no such database, or a key of no valid length");
 		return 0;
 	}
 	k = keystate_find(c, hash, call->db_id, call->key);
@@ -131,7 +136,8 @@ static void blocked_call(struct core *c, struct keystate *k, const struct op *o)
 
 void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
 {
-	struct keystate *k = c->is_retired ? NULL : keystate_find(c, core_hash(db_id, key), db_id, key);
+	struct keystate *k =
+	    c->is_retired ? NULL : keystate_find(c, core_hash(db_id, key), db_id, key);
 	struct op *o;
 
 	if (k == NULL || !k->is_blocked)
@@ -148,9 +154,11 @@ void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
 				blocked_call(c, k, o);
 				c->ops->unlock(c->world, db_id, key);
 			} else {
-				c->ops->call_error(c->world, o->client, o->reqid, "the database cannot be locked");
+				c->ops->call_error(c->world, o->client, o->reqid,
+						   "the database cannot be locked");
 			}
-		} else if (packet_decode(slice_of(o->data, o->len), &p) == 0 && o->generation == c->active_generation) {
+		} else if (packet_decode(slice_of(o->data, o->len), &p) == 0 &&
+			   o->generation == c->active_generation) {
 			record_packet(c, o->from, &p); /* may end k */
 			k = keystate_find(c, core_hash(db_id, key), db_id, key);
 		}

@@ -12,8 +12,8 @@
 #include "internal.h"
 
 #define SESSION_LIMIT (1024UL << 20)
-#define SEQ_OFFSET 16
-#define ACK_OFFSET 24
+#define SEQ_OFFSET    16
+#define ACK_OFFSET    24
 
 void session_reset(struct session *s)
 {
@@ -64,10 +64,12 @@ void session_commit(struct core *c, struct node *n, const struct writer *w)
 	s->ack_due_ms = UINT64_MAX;
 	c->count.packets_sent++;
 	if (s->end - s->acked > SESSION_LIMIT && !c->is_retired) {
-		core_log(c, CORE_LOG_ERROR, "a peer takes nothing, and too much waits for it | peer=%u bytes=%zu",
+		core_log(c, CORE_LOG_ERROR,
+			 "a peer takes nothing, and too much waits for it | peer=%u bytes=%zu",
 			 n->pnn, s->end - s->acked);
 		c->is_retired = true;
-		c->ops->retire(c->world, REASON_EVICTED, "too much waits for a peer that takes nothing");
+		c->ops->retire(c->world, REASON_EVICTED,
+			       "too much waits for a peer that takes nothing");
 		return;
 	}
 	if (was_idle && n->is_connected)
@@ -158,9 +160,12 @@ int core_peer_up(struct core *c, uint32_t pnn, uint64_t boot_id, uint64_t peer_r
 		return -ESTALE;
 	rc = session_resume(c, &n->session, peer_received);
 	if (rc != 0) {
-		core_log(c, CORE_LOG_ERROR, "a peer's session does not fit ours | peer=%s(%u) its=%llu ours=%llu..%llu",
-			 n->name, pnn, (unsigned long long)peer_received, (unsigned long long)n->session.acked_seq,
-			 (unsigned long long)n->session.next_seq);
+		core_log(
+		    c, CORE_LOG_ERROR,
+		    "a peer's session does not fit ours | peer=%s(%u) its=%llu ours=%llu..%llu",
+		    n->name, pnn, (unsigned long long)peer_received,
+		    (unsigned long long)n->session.acked_seq,
+		    (unsigned long long)n->session.next_seq);
 		return rc;
 	}
 	n->is_connected = true;
@@ -180,14 +185,16 @@ void core_peer_down(struct core *c, uint32_t pnn)
 		return;
 	n->is_connected = false;
 	n->is_held = false;
-	core_log(c, CORE_LOG_NOTICE, "link to a peer is down | peer=%s(%u) unacknowledged_bytes=%zu", n->name, pnn,
+	core_log(c, CORE_LOG_NOTICE,
+		 "link to a peer is down | peer=%s(%u) unacknowledged_bytes=%zu", n->name, pnn,
 		 n->session.end - n->session.acked);
 	c->ops->status_changed(c->world);
 }
 
 uint64_t core_peer_received(const struct core *c, uint32_t pnn)
 {
-	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL ? c->node[pnn]->session.received_seq : 0;
+	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL ? c->node[pnn]->session.received_seq
+							    : 0;
 }
 
 size_t core_peer_output(struct core *c, uint32_t pnn, struct slice run[2])

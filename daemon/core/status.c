@@ -81,9 +81,10 @@ static void node_status(const struct core *c, const struct node *n, struct core_
 	s->is_pending = node_is_pending(c, n->pnn);
 	s->queued_bytes = n->session.end - n->session.acked;
 	s->reason = n->is_member ? n->kept_out : REASON_NONE;
-	s->state = !n->is_member ? CORE_NODE_ABSENT :
-		   n->is_active && c->is_active ? CORE_NODE_ACTIVE :
-		   n->kept_out != REASON_NONE ? CORE_NODE_KEPT_OUT : CORE_NODE_MEMBER;
+	s->state = !n->is_member		  ? CORE_NODE_ABSENT
+		   : n->is_active && c->is_active ? CORE_NODE_ACTIVE
+		   : n->kept_out != REASON_NONE	  ? CORE_NODE_KEPT_OUT
+						  : CORE_NODE_MEMBER;
 }
 
 int core_node_status(const struct core *c, size_t i, struct core_node_status *s)
@@ -99,5 +100,6 @@ int core_node_status(const struct core *c, size_t i, struct core_node_status *s)
 
 bool core_node_is_active(const struct core *c, uint32_t pnn)
 {
-	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL && c->node[pnn]->is_active && c->node[pnn]->is_member;
+	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL && c->node[pnn]->is_active &&
+	       c->node[pnn]->is_member;
 }

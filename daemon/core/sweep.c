@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sweep.c: recovery. At each ACTIVATE every member reads its volatile databases, beside its work and
- * without stopping anybody, and reports every record to the key's lmaster: as owner, or as one that
- * has a copy. DONE follows on the same stream (never over CPG, which might overtake the reports).
+ * sweep.c: recovery. At each ACTIVATE every member reads its volatile databases, beside its work
+ * and without stopping anybody, and reports every record to the key's lmaster: as owner, or as one
+ * that has a copy. DONE follows on the same stream (never over CPG, which might overtake the
+ * reports).
  *
  * The store reads each hash chain under its lock, but its report may be older than what happened
  * since: an owner's report with the rsn of before a hand-off loses against the giver's LOCATION,
@@ -16,7 +17,9 @@
 
 static void report_flush(struct core *c, struct node *n)
 {
-	struct packet p = { .type = PACKET_REPORT, .db_id = n->report_db, .n = n->report_n,
+	struct packet p = { .type = PACKET_REPORT,
+			    .db_id = n->report_db,
+			    .n = n->report_n,
 			    .data = slice_of(n->report, n->report_len) };
 
 	if (n->report_n == 0)
@@ -69,7 +72,8 @@ void sweep_activate(struct core *c)
 	sweep_check(c);
 }
 
-void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n)
+void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
+		      const struct core_sweep_entry *e, size_t n)
 {
 	if (c->is_retired || cookie != c->active_generation || c->is_swept)
 		return;
@@ -80,12 +84,14 @@ void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const str
 
 		if (e[i].key.len > CORE_MAX_KEY)
 			continue;
-		if (to->report_n > 0 && (to->report_db != db_id || to->report_len + need > REPORT_BYTES))
+		if (to->report_n > 0 &&
+		    (to->report_db != db_id || to->report_len + need > REPORT_BYTES))
 			report_flush(c, to);
 		if (to->report == NULL)
 			to->report = core_alloc(REPORT_BYTES + CORE_MAX_KEY);
 		to->report_db = db_id;
-		w = writer_of(to->report + to->report_len, REPORT_BYTES + CORE_MAX_KEY - to->report_len);
+		w = writer_of(to->report + to->report_len,
+			      REPORT_BYTES + CORE_MAX_KEY - to->report_len);
 		writer_u64(&w, e[i].header.rsn);
 		writer_u8(&w, e[i].header.dmaster == c->self);
 		writer_block(&w, e[i].key.p, e[i].key.len);
@@ -113,7 +119,8 @@ void sweep_report(struct core *c, uint32_t from, const struct packet *p)
 
 	for (uint32_t i = 0; i < p->n; i++) {
 		if (packet_report_next(&s, &e) != 0) {
-			core_log(c, CORE_LOG_ERROR, "a malformed sweep report is dropped | node=%u", from);
+			core_log(c, CORE_LOG_ERROR, "a malformed sweep report is dropped | node=%u",
+				 from);
 			return;
 		}
 		if (e.is_owner)
@@ -132,9 +139,11 @@ void sweep_done(struct core *c, uint32_t from)
 		return;
 	c->is_recovering = false;
 	c->count.last_recovery_end_ms = core_now(c);
-	core_log(c, CORE_LOG_NOTICE, "every member has reported its records | generation=%u locations=%zu after_ms=%llu",
-		 c->active_generation, c->locations.n,
-		 (unsigned long long)(core_now(c) - c->count.last_recovery_start_ms));
+	core_log(
+	    c, CORE_LOG_NOTICE,
+	    "every member has reported its records | generation=%u locations=%zu after_ms=%llu",
+	    c->active_generation, c->locations.n,
+	    (unsigned long long)(core_now(c) - c->count.last_recovery_start_ms));
 	location_settle(c);
 	c->ops->status_changed(c->world);
 }

@@ -27,9 +27,10 @@
 
 static const struct fsm_state view_states[] = {
 	[CORE_VIEW_OUT] = { "out", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_OUT) },
-	[CORE_VIEW_GATHER] = { "gather", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_GATED) | FSM_TO(CORE_VIEW_OUT) },
-	[CORE_VIEW_GATED] = { "gated", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_GATED) | FSM_TO(CORE_VIEW_ACTIVE) |
-					       FSM_TO(CORE_VIEW_OUT) },
+	[CORE_VIEW_GATHER] = { "gather", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_GATED) |
+					     FSM_TO(CORE_VIEW_OUT) },
+	[CORE_VIEW_GATED] = { "gated", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_GATED) |
+					   FSM_TO(CORE_VIEW_ACTIVE) | FSM_TO(CORE_VIEW_OUT) },
 	[CORE_VIEW_ACTIVE] = { "active", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_OUT) },
 };
 
@@ -113,7 +114,8 @@ void core_membership(struct core *c, const struct core_member *m, size_t n, stru
 	v->n = 0;
 	for (size_t i = 0; i < n; i++)
 		if (node_get(c, sorted[i].pnn) != NULL)
-			v->member[v->n++] = (struct member){ .pnn = sorted[i].pnn, .pid = sorted[i].pid };
+			v->member[v->n++] =
+			    (struct member){ .pnn = sorted[i].pnn, .pid = sorted[i].pid };
 	free(sorted);
 	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
 		struct node *node = c->node[i];
@@ -203,9 +205,9 @@ static void view_plan(struct core *c)
 		m->has_tried = false;
 		m->kept_out = REASON_NONE;
 		if (m->is_joiner)
-			m->kept_out = m->active_generation != 0 ? REASON_EVICTED :
-				      !m->is_compatible	       ? REASON_VERSION :
-								 m->topology;
+			m->kept_out = m->active_generation != 0 ? REASON_EVICTED
+				      : !m->is_compatible	? REASON_VERSION
+								: m->topology;
 		if (member_leads(c, m, best))
 			best = m;
 	}
@@ -234,7 +236,8 @@ void view_state_in(struct core *c)
 
 bool view_is_leading(const struct core *c)
 {
-	return c->view.fsm.state == CORE_VIEW_GATED && c->view.candidate == c->self && !c->is_retired;
+	return c->view.fsm.state == CORE_VIEW_GATED && c->view.candidate == c->self &&
+	       !c->is_retired;
 }
 
 void view_lead(struct core *c)
@@ -263,7 +266,8 @@ static void view_admit(struct core *c, struct incarnation inc)
 		c->ops->fence_watch(c->world, inc);
 }
 
-void view_activate(struct core *c, uint32_t leader, uint32_t generation, const struct incarnation *in, size_t n)
+void view_activate(struct core *c, uint32_t leader, uint32_t generation,
+		   const struct incarnation *in, size_t n)
 {
 	struct view *v = &c->view;
 	struct member *self = view_member(c, c->self);
@@ -276,7 +280,8 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation, const s
 	v->candidate = leader;
 	if (!is_in) {
 		c->reason = self->kept_out;
-		core_log(c, CORE_LOG_ERROR, "this node is kept out: %s | leader=%s(%u) generation=%u",
+		core_log(c, CORE_LOG_ERROR,
+			 "this node is kept out: %s | leader=%s(%u) generation=%u",
 			 reason_row(c->reason)->text, c->node[leader]->name, leader, generation);
 		c->ops->status_changed(c->world);
 		return;
@@ -303,8 +308,10 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation, const s
 	for (int g = 0; g < CORE_GATE_COUNT; g++)
 		gate_set(c, (enum core_gate)g, true, REASON_NONE, "%s", "");
 	c->ops->persist(c->world, generation, in, n);
-	core_log(c, CORE_LOG_NOTICE, "generation is active | generation=%u leader=%s(%u) nodes=%zu after_ms=%llu",
-		 generation, c->node[leader]->name, leader, n, (unsigned long long)(core_now(c) - v->begin_ms));
+	core_log(c, CORE_LOG_NOTICE,
+		 "generation is active | generation=%u leader=%s(%u) nodes=%zu after_ms=%llu",
+		 generation, c->node[leader]->name, leader, n,
+		 (unsigned long long)(core_now(c) - v->begin_ms));
 	slot_assign(c);
 	c->count.last_recovery_start_ms = v->begin_ms;
 	sweep_activate(c);

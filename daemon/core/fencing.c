@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * fencing.c: the fencing gate (invariant I5): what was active in the newest generation and is gone
+ * must be certain to write no more. It has left or was revoked (its supervisor retired its files),
+ * it was fenced after it was admitted, or its node is back with a new boot id, which a daemon takes
+ * only after it has retired what its predecessor left.
+ *
+ * Pacemaker fences lost nodes by itself. Only a quorate leader asks for more, and late: when a
+ * supervisor is there that should have revoked its engine by now, or when nothing has happened.
+ */
+#include <stdlib.h>
+#include "internal.h"
+
+#define FENCE_RETRY_MS	   10000
+#define FENCE_RETRY_MAX_MS 60000
+
+/* Is it certain that inc can write no more? */
+static bool departed_is_over(struct core *c, struct incarnation inc)
+{
+	for (size_t i = 0; i < c->view.n; i++) {
+		const struct member *m = &c->view.member[i];
+
+		/* here still (evicted ones retire by themselves: not over), or back as another */
+		if (m->pnn == inc.pnn)
+			return m->boot_id != inc.boot_id;
+	}
+	return fact_known(c, inc);
+}
+
+static bool member_is_active_still(const struct core *c, struct incarnation inc)
+{
+	for (size_t i = 0; i < c->view.n; i++) {
+		const struct member *m = &c->view.member[i];
+
+		if (m->pnn == inc.pnn && m->boot_id == inc.boot_id)
+			return !m->is_joiner;
+	}
+	return false;
+}
+
+static const struct departed *departed_find(const struct core *c, struct incarnation inc)
+{
+	for (size_t i = 0; i < c->departed_n; i++)
+		if (incarnation_equal(c->departed[i].inc, inc))
+			return &c->departed[i];
+	return NULL;
+}
+
+/* The list of those still waited for, made anew, with what was known of each kept */
+static void departed_update(struct core *c)
+{
+	const struct view *v = &c->view;
+	struct departed *list = core_alloc((v->before_n + 1) * sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->before_n; i++) {
+		struct incarnation inc = v->before[i];
+		const struct departed *old = departed_find(c, inc);
+
+		if (member_is_active_still(c, inc) || departed_is_over(c, inc) ||
+		    incarnation_equal(inc, c->config.self))
+			continue;
+		if (old != NULL) {
+			list[n++] = *old;
+			continue;
+		}
+		list[n].inc = inc;
+		list[n].since_ms = core_now(c);
+		n++;
+	}
+	free(c->departed);
+	c->departed = list;
+	c->departed_n = n;
+}
+
+/* Ask for fencing where nobody else seems to */
+static void departed_request(struct core *c, struct departed *d)
+{
+	uint64_t now = core_now(c), back_off;
+	struct node *n = node_get(c, d->inc.pnn);
+
+	if (d->request_ms == 0)
+		d->request_ms = now + (n->has_supervisor ? c->config.revoke_timeout_ms
+							 : c->config.fence_grace_ms);
+	if (now < d->request_ms)
+		return;
+	back_off = (uint64_t)FENCE_RETRY_MS << (d->tries < 3 ? d->tries : 3);
+	d->tries++;
+	d->request_ms = now + (back_off < FENCE_RETRY_MAX_MS ? back_off : FENCE_RETRY_MAX_MS);
+	core_log(c, CORE_LOG_WARNING,
+		 "asking Pacemaker to fence a lost node | node=%s(%u) try=%u waited_ms=%llu",
+		 node_name(c, d->inc.pnn), d->inc.pnn, d->tries,
+		 (unsigned long long)(now - d->since_ms));
+	c->ops->fence_request(c->world, d->inc);
+}
+
+bool fencing_check(struct core *c)
+{
+	const struct departed *d;
+
+	departed_update(c);
+	if (c->departed_n == 0 || c->config.allow_unfenced ||
+	    core_has_bug(c, CORE_BUG_NO_FENCING_GATE)) {
+		gate_set(c, CORE_GATE_FENCING, true, REASON_NONE, "%s", "");
+		return true;
+	}
+	d = &c->departed[0];
+	gate_set(c, CORE_GATE_FENCING, false,
+		 d->result[0] ? REASON_FENCING_FAILED : REASON_FENCING_PENDING,
+		 "node=%s(%u) and %zu more; requests=%u%s%s", node_name(c, d->inc.pnn), d->inc.pnn,
+		 c->departed_n - 1, d->tries, d->result[0] ? " last_error=" : "", d->result);
+	return false;
+}
+
+bool gate_fencing(struct core *c)
+{
+	if (fencing_check(c))
+		return true;
+	for (size_t i = 0; i < c->departed_n; i++)
+		departed_request(c, &c->departed[i]);
+	return false;
+}
+
+/* When the next request is due */
+uint64_t fencing_deadline(const struct core *c)
+{
+	uint64_t t = UINT64_MAX;
+
+	for (size_t i = 0; i < c->departed_n; i++)
+		if (c->departed[i].request_ms != 0 && c->departed[i].request_ms < t)
+			t = c->departed[i].request_ms;
+	return t;
+}
