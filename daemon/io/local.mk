@@ -8,7 +8,9 @@ libio_a_SOURCES = \
 	daemon/io/helpers.c daemon/io/helpers.h daemon/io/helpers_private.h \
 	daemon/io/helpers_pacemaker.c daemon/io/helpers_reclock.c \
 	daemon/io/store.h \
-	daemon/io/transport.h
+	daemon/io/transport.h daemon/io/transport_tcp.c \
+	daemon/io/transport_link.c daemon/io/transport_link.h \
+	daemon/io/transport_handshake.c daemon/io/transport_handshake.h
 libio_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(QUORUM_CFLAGS) $(CMAP_CFLAGS) \
 	$(TDB_CFLAGS) $(GNUTLS_CFLAGS)
 EXTRA_DIST += daemon/io/engine.c

@@ -18,9 +18,9 @@ struct transport_ops {
 	void (*peer_set)(struct engine *e, uint32_t pnn, const struct core_peer *peer);
 	void (*peer_wake)(struct engine *e, uint32_t pnn);
 	void (*peer_resume)(struct engine *e, uint32_t pnn);
-	/* Writes what the core has queued for the peers that were woken; true when that gave the
-	 * core new events */
-	bool (*flush)(struct engine *e);
+	/* Offers again what peer_resume asked for, and writes what the core has queued for the
+	 * peers that were woken. Not inside an op. */
+	void (*flush)(struct engine *e);
 };
 
 extern const struct transport_ops transport_tcp;
