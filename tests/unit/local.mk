@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 include tests/unit/lib.mk
+include tests/unit/io.mk
 include tests/unit/pacemaker.mk
 if HAVE_CMOCKA
 
