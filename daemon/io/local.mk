@@ -14,3 +14,22 @@ libio_a_SOURCES = \
 libio_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(QUORUM_CFLAGS) $(CMAP_CFLAGS) \
 	$(TDB_CFLAGS) $(GNUTLS_CFLAGS)
 EXTRA_DIST += daemon/io/engine.c
+
+# The client socket and the controls: for cotdb-engine and for the tests
+noinst_LIBRARIES += libclient.a
+libclient_a_SOURCES = \
+	daemon/io/client.c daemon/io/client.h daemon/io/client_private.h \
+	daemon/io/client_queue.c daemon/io/client_queue.h \
+	daemon/io/client_socket.c \
+	daemon/io/client_stream.c \
+	daemon/io/client_table.c \
+	daemon/io/control.c daemon/io/control.h daemon/io/control_handlers.h \
+	daemon/io/control_attach.c \
+	daemon/io/control_client.c \
+	daemon/io/control_db.c \
+	daemon/io/control_node.c \
+	daemon/io/control_table.c \
+	daemon/io/counters.c daemon/io/counters.h \
+	daemon/io/status.c \
+	daemon/io/tunable.c daemon/io/tunable.def daemon/io/tunable.h
+libclient_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(JSON_CFLAGS)

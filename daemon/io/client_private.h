@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * client_private.h: what the parts of the client socket share among themselves.
+ *
+ *   client_socket.c   the listening socket: accept
+ *   client_table.c    id -> client; begin and end of a connection
+ *   client_stream.c   bytes in, bytes out, when to stop reading
+ *   client.c          packets: what goes where; the core's ops for clients
+ *   control*.c        controls
+ *
+ * Nobody frees a client while its packets are being handled: client_kill() only marks it, and
+ * clients_flush(), which ends every event of the loop, ends it. That also resumes those that were
+ * paused: never within a core's op.
+ */
+#ifndef COTDB_CLIENT_PRIVATE_H
+#define COTDB_CLIENT_PRIVATE_H
+
+#include <sys/types.h>
+#include "client.h"
+#include "client_queue.h"
+#include "counters.h"
+#include "tunable.h"
+
+struct attach_wait;
+struct client_notify;
+struct control_state;
+
+#define CLIENT_READ_SIZE (256U << 10)
+/* A client with this much to be written is not read from; so replies cannot pile up */
+#define CLIENT_OUTPUT_PAUSE (1U << 20)
+/* The same for its calls that wait until the node is active the first time */
+#define CLIENT_HELD_PAUSE (256U << 10)
+/* MaxQueueDropMsg counts packets; here is a packet's share of the limit, which is in bytes */
+#define CLIENT_DROP_BYTES_PER_PACKET 64U
+
+/* Why a client is not being read from */
+enum client_pause {
+	PAUSE_CONGESTED = 1, /* a peer that it sends to has much queued */
+	PAUSE_OUTPUT = 2,    /* it does not read what it is sent */
+	PAUSE_HELD = 4,	     /* its calls wait for the first view */
+};
+
+struct client {
+	struct clients *owner;
+	uint64_t id;
+	int fd;
+	pid_t pid;
+	unsigned int pause; /* bits of enum client_pause */
+	bool is_eof;	    /* it has closed its side; what it had sent is still handled */
+	bool is_dying;
+	bool is_dirty;	/* in the list of those with something to write */
+	bool is_polled; /* its descriptor is in the loop */
+	int poll_events;
+	struct client *next_dirty, *next_dying;
+	struct byte_queue in, out, held;
+	struct client_notify *notify;
+	/* one call being timed: enough for a latency, since few clients have several at once */
+	uint32_t timed_reqid;
+	uint64_t timed_us;
+	uint64_t packets_in, packets_out;
+	uint64_t since_ms;
+};
+
+struct clients {
+	struct engine *engine;
+	int listen_fd, spare_fd;
+	char *path;
+	uint64_t path_dev, path_ino;
+
+	/* id = serial << CLIENT_SLOT_BITS | slot: found without a search, and never used twice */
+	struct client **slot;
+	size_t slots;
+	size_t *free_slot;
+	size_t free_slots;
+	uint64_t serial;
+	size_t count;
+
+	struct client *dirty, *dying; /* lists */
+	bool has_congested, is_closing;
+	unsigned int resume;	     /* bits of enum client_pause that have ended for some */
+	struct byte_queue forwarded; /* from other nodes, not handled yet */
+	struct queue_pool pool;
+	uint8_t *read_buffer; /* CLIENT_READ_SIZE: shared, since packets are decoded in place */
+
+	/* what core_status() told last: looked at for each packet */
+	bool is_active, was_active;
+	uint32_t generation, leader;
+	bool has_leader_news; /* LEADER is to be told */
+
+	struct tunables tunables;
+	struct counters counters;
+	struct control_state *control;
+	struct attach_wait *attaching; /* control_attach.c */
+	qb_loop_timer_handle second_timer;
+};
+
+#define CLIENT_SLOT_BITS 20
+
+/* ---- client_table.c -------------------------------------------------------------------------- */
+
+/* Takes fd. NULL when there is no memory or no slot (fd is closed then) */
+struct client *client_begin(struct clients *s, int fd, pid_t pid);
+/* Marks it for its end, for a reason that goes to the log (NULL: it went in peace) */
+void client_kill(struct client *cl, const char *why);
+/* NULL: no such client any more */
+struct client *client_find(struct clients *s, uint64_t id);
+/* Client number i of those there are slots for; NULL: none in this slot */
+struct client *client_at(struct clients *s, size_t i);
+/* clients_flush()'s work: ends the pauses in s->resume, and the dying (who must not be dirty) */
+void clients_resume(struct clients *s);
+void clients_reap(struct clients *s);
+/* Ends all at once, for the end of the engine */
+void client_end_all(struct clients *s);
+
+/* ---- client_stream.c ---------------------------------------------------------------------------
+ */
+
+/* Room for a packet of that size (a multiple of 8) in the client's output, to be filled at once;
+ * NULL: it will not be sent. */
+uint8_t *client_output(struct client *cl, size_t size);
+int client_poll_begin(struct client *cl);
+/* Ends a pause and handles what was read meanwhile */
+void client_unpause(struct client *cl, unsigned int pause);
+/* Whether a pause for lack of reading is over */
+bool client_has_drained(const struct client *cl);
+
+/* ---- client.c
+ * ------------------------------------------------------------------------------------ */
+
+/* One whole packet of a client, lent until return. It may set cl->pause, or kill the client. */
+void client_packet(struct client *cl, struct slice packet);
+/* Tells the leader to those who registered LEADER: each second, and what it is to a new one at once
+ */
+void clients_tell_leader(struct clients *s);
+
+/* ---- client_socket.c
+ * ------------------------------------------------------------------------------- */
+
+int client_socket_open(struct clients *s, const char *path);
+void client_socket_close(struct clients *s);
+
+uint64_t client_now_us(void);
+
+#endif

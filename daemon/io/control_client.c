@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* control_client.c: controls about a connection, and about the processes behind connections */
+#include "control_handlers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+/* What a client wants to be told to all when its connection ends */
+struct client_notify {
+	struct client_notify *next;
+	uint64_t srvid;
+	size_t len;
+	uint8_t data[];
+};
+
+int32_t control_register_srvid(struct control_request *r, struct control_answer *a)
+{
+	(void)a;
+	core_register(r->engine->core, r->client->id, r->srvid);
+	if (r->srvid == CTDB_SRVID_LEADER)
+		r->clients->has_leader_news = true;
+	return 0;
+}
+
+int32_t control_deregister_srvid(struct control_request *r, struct control_answer *a)
+{
+	if (core_deregister(r->engine->core, r->client->id, r->srvid) == 0)
+		return 0;
+	control_refuse(a, "not registered");
+	return ENOENT;
+}
+
+int32_t control_register_notify(struct control_request *r, struct control_answer *a)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	struct ctdb_notify_data n;
+
+	if (ctdb_notify_data_decode(&c, &n) != 0)
+		return control_refuse(a, "malformed notification");
+	for (struct client_notify *one = r->client->notify; one; one = one->next)
+		if (one->srvid == n.srvid)
+			return control_refuse(a,
+					      "this connection has a notification with this srvid");
+	struct client_notify *one = malloc(sizeof(*one) + n.data.len);
+	if (one == NULL)
+		return control_refuse(a, "no memory");
+	one->next = r->client->notify;
+	one->srvid = n.srvid;
+	one->len = n.data.len;
+	if (n.data.len > 0)
+		memcpy(one->data, n.data.p, n.data.len);
+	r->client->notify = one;
+	return 0;
+}
+
+int32_t control_deregister_notify(struct control_request *r, struct control_answer *a)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	uint64_t srvid;
+
+	if (cursor_u64(&c, &srvid))
+		return control_refuse(a, "malformed srvid");
+	for (struct client_notify **at = &r->client->notify; *at; at = &(*at)->next) {
+		struct client_notify *one = *at;
+		if (one->srvid != srvid)
+			continue;
+		*at = one->next;
+		free(one);
+		return 0;
+	}
+	return control_refuse(a, "no notification with this srvid");
+}
+
+void control_notify_fire(struct clients *s, struct client *cl)
+{
+	while (cl->notify) {
+		struct client_notify *one = cl->notify;
+		cl->notify = one->next;
+		if (!s->is_closing)
+			core_message(s->engine->core, CORE_BROADCAST_CONNECTED, one->srvid,
+				     slice_of(one->data, one->len));
+		free(one);
+	}
+}
+
+/* Is there a connection of that process (with that srvid, if has_srvid)? One that is closed
+ * already, but not handled to its end, does not count. */
+static bool is_connected(struct control_request *r, int32_t pid, bool has_srvid, uint64_t srvid)
+{
+	for (size_t i = 0; i < r->clients->slots; i++) {
+		struct client *cl = client_at(r->clients, i);
+		if (cl && cl->pid == pid && !cl->is_eof &&
+		    (!has_srvid || core_is_registered(r->engine->core, cl->id, srvid)))
+			return true;
+	}
+	return false;
+}
+
+int32_t control_process_exists(struct control_request *r, struct control_answer *a)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	uint32_t pid;
+
+	if (cursor_u32(&c, &pid) || (int32_t)pid <= 0)
+		return control_refuse(a, "not a process id");
+	if (is_connected(r, (int32_t)pid, false, 0) && kill((int32_t)pid, 0) == 0)
+		return 0;
+	return control_refuse(a, "no such process");
+}
+
+int32_t control_check_pid_srvid(struct control_request *r, struct control_answer *a)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	struct ctdb_pid_srvid p;
+
+	if (ctdb_pid_srvid_decode(&c, &p) != 0)
+		return control_refuse(a, "malformed process id and srvid");
+	return is_connected(r, p.pid, true, p.srvid)
+		   ? 0
+		   : control_refuse(a, "no such process with this srvid");
+}
+
+/* Connections of Samba's own clients: for tickles, which cotdb does not send. */
+int32_t control_accept(struct control_request *r, struct control_answer *a)
+{
+	(void)r, (void)a;
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* control_db.c: controls about databases; attaching is in control_attach.c */
+#include "control_handlers.h"
+
+#include <errno.h>
+#include "store.h"
+
+#define SEQUENCE_KEY "__db_sequence_number__" /* with its NUL */
+
+/* Reads the db id that the data begins with, and finds the database; -1 with a text */
+static int32_t db_find(struct control_request *r, struct control_answer *a,
+		       struct core_db_info *info)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	uint32_t db_id;
+
+	if (cursor_u32(&c, &db_id))
+		return control_refuse(a, "malformed database id");
+	for (size_t i = 0; core_db_info(r->engine->core, i, info) == 0; i++)
+		if (info->db_id == db_id)
+			return 0;
+	return control_refuse(a, "no database with the id 0x%08x is attached", db_id);
+}
+
+int32_t control_get_dbmap(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+	uint32_t n = 0;
+
+	while (core_db_info(r->engine->core, n, &info) == 0)
+		n++;
+	writer_u32(&a->data, n);
+	while (n > 0) { /* the last attached first */
+		if (core_db_info(r->engine->core, --n, &info) != 0)
+			return control_refuse(a, "the list of databases has changed");
+		struct ctdb_db db = { .db_id = info.db_id, .flags = (uint8_t)info.flags };
+		ctdb_db_encode(&a->data, &db);
+	}
+	return 0;
+}
+
+int32_t control_get_dbname(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+	int32_t status = db_find(r, a, &info);
+
+	if (status == 0)
+		ctdb_text_encode(&a->data, info.name);
+	return status;
+}
+
+int32_t control_get_dbpath(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+	const char *path;
+	int32_t status = db_find(r, a, &info);
+
+	if (status != 0)
+		return status;
+	if (store_db_path(r->engine, info.db_id, &path) != 0)
+		return control_refuse(a, "database %s is not open on this node yet", info.name);
+	ctdb_text_encode(&a->data, path);
+	return 0;
+}
+
+int32_t control_db_open_flags(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+	int32_t status = db_find(r, a, &info);
+	int flags;
+
+	if (status != 0)
+		return status;
+	if (store_db_open_flags(r->engine, info.db_id, &flags) != 0)
+		return control_refuse(a, "database %s is not open on this node yet", info.name);
+	writer_u32(&a->data, (uint32_t)flags);
+	return 0;
+}
+
+int32_t control_enable_seqnum(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+	int32_t status = db_find(r, a, &info);
+
+	if (status == 0 && store_db_enable_seqnum(r->engine, info.db_id) != 0)
+		return control_refuse(a, "database %s is not open on this node yet", info.name);
+	return status;
+}
+
+/* Every database that is attached is healthy: an empty reason */
+int32_t control_db_get_health(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+
+	return db_find(r, a, &info);
+}
+
+/* Vacuuming deletes empty records; until it does they stay, which clients cannot tell apart */
+int32_t control_schedule_for_deletion(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+
+	return db_find(r, a, &info);
+}
+
+/* A client may ask for it, and never needs it: a request for a copy brings the record itself */
+int32_t control_set_db_readonly(struct control_request *r, struct control_answer *a)
+{
+	struct core_db_info info;
+	int32_t status = db_find(r, a, &info);
+
+	if (status == 0 && info.flags & (DB_PERSISTENT | DB_REPLICATED))
+		return control_refuse(a, "database %s is not volatile", info.name);
+	return status;
+}
+
+int32_t control_get_db_seqnum(struct control_request *r, struct control_answer *a)
+{
+	struct slice key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY)), body;
+	struct record_header h;
+	struct core_db_info info;
+	uint64_t n = 0;
+	int32_t status = db_find(r, a, &info);
+
+	if (status != 0)
+		return status;
+	/* clients have no locks in the others, so that reading them cannot block */
+	if (info.flags & (DB_PERSISTENT | DB_REPLICATED) &&
+	    store_get(r->engine, info.db_id, key, &h, &body) == 0 && body.len == sizeof(n)) {
+		struct cursor c = cursor_of(body.p, body.len);
+		if (cursor_u64(&c, &n))
+			n = 0;
+	}
+	writer_u64(&a->data, n);
+	return 0;
+}
+
+int32_t control_get_db_statistics(struct control_request *r, struct control_answer *a)
+{
+	struct ctdb_db_statistics t = { .num_hot_keys = 10 };
+	struct core_db_info info;
+	int32_t status = db_find(r, a, &info);
+
+	if (status == 0)
+		ctdb_db_statistics_encode(&a->data, &t);
+	return status;
+}
