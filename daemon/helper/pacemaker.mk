@@ -12,3 +12,13 @@ libcotdb_cib_a_SOURCES = \
 	daemon/helper/cib_value.c \
 	daemon/helper/fence_history.c daemon/helper/fence_history.h
 libcotdb_cib_a_CFLAGS = $(AM_CFLAGS) $(XML_CFLAGS) $(CMAP_CFLAGS)
+
+pkglibexec_PROGRAMS += cotdb-pacemaker
+cotdb_pacemaker_SOURCES = \
+	daemon/helper/pacemaker.c daemon/helper/pacemaker.h \
+	daemon/helper/pacemaker_attribute.c \
+	daemon/helper/pacemaker_cib.c \
+	daemon/helper/pacemaker_fencer.c
+cotdb_pacemaker_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PACEMAKER_CFLAGS) $(GLIB_CFLAGS) $(XML_CFLAGS)
+cotdb_pacemaker_LDADD = libcotdb-cib.a libdaemon.a libcotdb-base.a \
+	$(PACEMAKER_LIBS) $(GLIB_LIBS) $(XML_LIBS) $(CMAP_LIBS) $(QB_LIBS)
