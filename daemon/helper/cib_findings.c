@@ -33,7 +33,7 @@ void cib_findings_add(struct cib_findings *f, enum cib_rule rule, uint32_t nodei
 {
 	const struct cib_rule_row *row = cib_rule_row(rule);
 	struct cib_finding *grown = reallocarray(f->list, f->n + 1, sizeof(*grown)), *new;
-	size_t len;
+	char particulars[CIB_TEXT_SIZE];
 	va_list args;
 
 	if (grown == NULL) {
@@ -46,12 +46,11 @@ void cib_findings_add(struct cib_findings *f, enum cib_rule rule, uint32_t nodei
 	new->rule = rule;
 	new->severity = row->severity;
 	new->nodeid = nodeid;
-	(void)snprintf(new->text, sizeof(new->text), "%s%s", row->sentence,
-		       fmt[0] != '\0' ? ": " : "");
-	len = strlen(new->text);
 	va_start(args, fmt);
-	(void)vsnprintf(new->text + len, sizeof(new->text) - len, fmt, args);
+	(void)vsnprintf(particulars, sizeof(particulars), fmt, args);
 	va_end(args);
+	(void)snprintf(new->text, sizeof(new->text), "%s%s%s", row->sentence,
+		       particulars[0] != '\0' ? ": " : "", particulars);
 }
 
 void cib_findings_free(struct cib_findings *f)

@@ -28,7 +28,8 @@ void pacemaker_send(const struct writer *w)
 	_exit(0);
 }
 
-/* ---- connections --------------------------------------------------------------------------------- */
+/* ---- connections
+ * --------------------------------------------------------------------------------- */
 
 static void tell_up(struct pacemaker *p, bool is_up, const char *text)
 {
@@ -102,7 +103,8 @@ void pacemaker_lost(struct pacemaker *p, const char *what)
 	(void)g_idle_add(close_all, p);
 }
 
-/* ---- what the engine says -------------------------------------------------------------------------- */
+/* ---- what the engine says
+ * -------------------------------------------------------------------------- */
 
 static int on_incarnation(struct pacemaker *p, enum ipc_type type, struct cursor *c)
 {

@@ -18,14 +18,15 @@
 #include "ipc.h"
 #include "daemon/options.h"
 
-#define PACEMAKER_CLIENT	 "cotdb"
-#define PACEMAKER_TEXT_SIZE	 256 /* what the engine takes, with NUL */
+#define PACEMAKER_CLIENT	   "cotdb"
+#define PACEMAKER_TEXT_SIZE	   256	/* what the engine takes, with NUL */
 #define PACEMAKER_MAX_INCARNATIONS 2048 /* watches, and requests under way */
 
 struct cib_s;
 struct stonith_s;
 
-/* ---- pacemaker_fencer.c: what the fencer did, and requests to it ------------------------------ */
+/* ---- pacemaker_fencer.c: what the fencer did, and requests to it ------------------------------
+ */
 
 /* An incarnation of a node whose fencing matters */
 struct fencer_node {
@@ -43,7 +44,8 @@ struct fencer {
 	guint look_timer;
 };
 
-/* ---- pacemaker_cib.c: the CIB, and this node's verdict over it --------------------------------- */
+/* ---- pacemaker_cib.c: the CIB, and this node's verdict over it ---------------------------------
+ */
 
 struct topology {
 	struct cib_s *connection;
@@ -56,7 +58,8 @@ struct topology {
 	guint read_timer;
 };
 
-/* ---- pacemaker_attribute.c: transient node attributes ------------------------------------------- */
+/* ---- pacemaker_attribute.c: transient node attributes -------------------------------------------
+ */
 
 enum { ATTRIBUTE_STATE, ATTRIBUTE_GENERATION, ATTRIBUTE_LEADER, ATTRIBUTES };
 
@@ -69,7 +72,8 @@ struct attributes {
 	guint timer;	      /* ends a program that takes too long, or begins the next try */
 };
 
-/* ---- pacemaker.c ----------------------------------------------------------------------------------- */
+/* ---- pacemaker.c
+ * ----------------------------------------------------------------------------------- */
 
 struct pacemaker {
 	GMainLoop *loop;
@@ -103,7 +107,8 @@ void topology_members(struct pacemaker *p, struct cib_member *members, size_t n)
 /* Sends the verdict, when it is known and not the same as before */
 void topology_judge(struct pacemaker *p);
 
-void attributes_want(struct pacemaker *p, const char *state, uint32_t generation, const char *leader);
+void attributes_want(struct pacemaker *p, const char *state, uint32_t generation,
+		     const char *leader);
 /* Pacemaker is there (again): whatever is wanted has to be set */
 void attributes_connected(struct pacemaker *p);
 

@@ -58,7 +58,8 @@ static void run_ended(GPid pid, gint status, gpointer arg)
 		run_next(p);
 		return;
 	}
-	log_info("a node attribute could not be set | name=%s status=%d", names[a->current], status);
+	log_info("a node attribute could not be set | name=%s status=%d", names[a->current],
+		 status);
 	a->is_set[a->current] = false;
 	timer_set(a, RETRY_MS, try_again, p);
 }

@@ -102,7 +102,8 @@ void topology_members(struct pacemaker *p, struct cib_member *members, size_t n)
 	topology_judge(p);
 }
 
-/* ---- the connection ----------------------------------------------------------------------------- */
+/* ---- the connection -----------------------------------------------------------------------------
+ */
 
 static int read_now(struct pacemaker *p)
 {
@@ -153,7 +154,8 @@ static gboolean read_after_change(gpointer arg)
 static bool is_configuration(const xmlNode *n, bool *has_path)
 {
 	for (; n != NULL; n = n->next) {
-		const char *path = n->type == XML_ELEMENT_NODE ? crm_element_value(n, "path") : NULL;
+		const char *path =
+		    n->type == XML_ELEMENT_NODE ? crm_element_value(n, "path") : NULL;
 
 		if (path != NULL) {
 			*has_path = true;

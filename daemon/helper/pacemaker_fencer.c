@@ -66,7 +66,8 @@ static void tell_failed(struct pacemaker *p, struct fencer_node *n, const char *
 	pacemaker_send(&w);
 }
 
-/* ---- the history ---------------------------------------------------------------------------------- */
+/* ---- the history
+ * ---------------------------------------------------------------------------------- */
 
 static enum fence_state entry_state(int state)
 {
@@ -126,9 +127,9 @@ static void look(struct pacemaker *p, const char *notified)
 
 		if (n->is_told)
 			continue;
-		if (fence_watch_look(&n->watch, n->name, (struct fence_entry *)(void *)entries->data,
-				     entries->len, is_notified,
-				     (struct fence_stamp){ now.tv_sec, now.tv_nsec }))
+		if (fence_watch_look(&n->watch, n->name,
+				     (struct fence_entry *)(void *)entries->data, entries->len,
+				     is_notified, (struct fence_stamp){ now.tv_sec, now.tv_nsec }))
 			tell_fenced(p, n);
 		is_open = is_open || !n->watch.is_based;
 	}
@@ -147,7 +148,8 @@ static gboolean look_again(gpointer arg)
 	return G_SOURCE_REMOVE;
 }
 
-/* ---- notifications ---------------------------------------------------------------------------------- */
+/* ---- notifications
+ * ---------------------------------------------------------------------------------- */
 
 static void on_fence(stonith_t *st, stonith_event_t *e)
 {
@@ -155,8 +157,8 @@ static void on_fence(stonith_t *st, stonith_event_t *e)
 
 	(void)st;
 	log_info("the fencer tells | action=%s target=%s result=%d client=%s",
-		 e->action != NULL ? e->action : "?", e->target != NULL ? e->target : "?", e->result,
-		 e->client_origin != NULL ? e->client_origin : "?");
+		 e->action != NULL ? e->action : "?", e->target != NULL ? e->target : "?",
+		 e->result, e->client_origin != NULL ? e->client_origin : "?");
 	look(owner, is_fenced ? e->target : NULL);
 }
 
@@ -184,11 +186,13 @@ int fencer_connect(struct pacemaker *p)
 		return -ENOMEM;
 	rc = st->cmds->connect(st, PACEMAKER_CLIENT, NULL);
 	if (rc == pcmk_ok)
-		rc = st->cmds->register_notification(st, T_STONITH_NOTIFY_DISCONNECT, on_disconnect);
+		rc =
+		    st->cmds->register_notification(st, T_STONITH_NOTIFY_DISCONNECT, on_disconnect);
 	if (rc == pcmk_ok)
 		rc = st->cmds->register_notification(st, T_STONITH_NOTIFY_FENCE, on_fence);
 	if (rc == pcmk_ok)
-		rc = st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY_SYNCED, on_synced);
+		rc =
+		    st->cmds->register_notification(st, T_STONITH_NOTIFY_HISTORY_SYNCED, on_synced);
 	if (rc != pcmk_ok) {
 		stonith_api_delete(st);
 		return rc < 0 ? rc : -EIO;
@@ -218,7 +222,8 @@ void fencer_disconnect(struct pacemaker *p, const char *why)
 	}
 }
 
-/* ---- what the engine asks for ------------------------------------------------------------------------ */
+/* ---- what the engine asks for
+ * ------------------------------------------------------------------------ */
 
 /* The name that Pacemaker knows a node by, when corosync's nodelist has none */
 static const char *name_of(const struct pacemaker *p, uint32_t nodeid, const char *name)
