@@ -158,6 +158,9 @@ struct keystate {
 struct keytable {
 	struct keystate **bucket;
 	size_t buckets, n;
+	struct keystate *spare; /* to be used again: no malloc for each call */
+	struct waiter *spare_waiter;
+	size_t spare_n, spare_waiter_n;
 };
 
 /* ---- location.c: where records are, at their lmaster ---- */
@@ -383,7 +386,9 @@ struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, st
 struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, struct slice key);
 void keystate_drop_if_idle(struct core *c, struct keystate *k);
 void keystate_free_all(struct core *c);
-void keystate_add_waiter(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid);
+void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
+			 uint32_t callid);
+void keystate_free_waiter(struct core *c, struct waiter *w);
 void keystate_park(struct keystate *k, uint32_t pnn);
 /* Behind those that wait for the chain lock already */
 void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p);

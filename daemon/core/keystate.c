@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include "internal.h"
 
+#define SMALL_KEY 64  /* keystates with keys up to this are used again */
+#define SPARE_MAX 256 /* of each kind */
+
 struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, struct slice key)
 {
 	struct keystate *k;
@@ -41,6 +44,20 @@ static void table_grow(struct keytable *t)
 	t->buckets = buckets;
 }
 
+static struct keystate *keystate_alloc(struct core *c, size_t keylen)
+{
+	struct keystate *k = c->keys.spare;
+
+	if (keylen > SMALL_KEY)
+		return core_alloc(sizeof(*k) + keylen);
+	if (k == NULL)
+		return core_alloc(sizeof(*k) + SMALL_KEY);
+	c->keys.spare = k->next;
+	c->keys.spare_n--;
+	memset(k, 0, sizeof(*k));
+	return k;
+}
+
 struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, struct slice key)
 {
 	struct keystate *k = keystate_find(c, hash, db_id, key), **head;
@@ -49,7 +66,7 @@ struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, st
 		return k;
 	if (c->keys.n >= c->keys.buckets)
 		table_grow(&c->keys);
-	k = core_alloc(sizeof(*k) + key.len);
+	k = keystate_alloc(c, key.len);
 	k->hash = hash;
 	k->db_id = db_id;
 	k->keylen = key.len;
@@ -63,7 +80,7 @@ struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, st
 	return k;
 }
 
-static void keystate_free(struct keystate *k)
+static void keystate_free(struct core *c, struct keystate *k)
 {
 	struct op *o;
 	struct waiter *w;
@@ -77,7 +94,13 @@ static void keystate_free(struct keystate *k)
 		free(w);
 	}
 	free(k->parked);
-	free(k);
+	if (k->keylen > SMALL_KEY || c->keys.spare_n == SPARE_MAX) {
+		free(k);
+		return;
+	}
+	k->next = c->keys.spare;
+	c->keys.spare = k;
+	c->keys.spare_n++;
 }
 
 void keystate_drop_if_idle(struct core *c, struct keystate *k)
@@ -90,18 +113,27 @@ void keystate_drop_if_idle(struct core *c, struct keystate *k)
 		;
 	*p = k->next;
 	c->keys.n--;
-	keystate_free(k);
+	keystate_free(c, k);
 }
 
 void keystate_free_all(struct core *c)
 {
 	struct keystate *k;
+	struct waiter *w;
 
 	for (size_t i = 0; i < c->keys.buckets; i++) {
 		while ((k = c->keys.bucket[i]) != NULL) {
 			c->keys.bucket[i] = k->next;
-			keystate_free(k);
+			keystate_free(c, k);
 		}
+	}
+	while ((k = c->keys.spare) != NULL) {
+		c->keys.spare = k->next;
+		free(k);
+	}
+	while ((w = c->keys.spare_waiter) != NULL) {
+		c->keys.spare_waiter = w->next;
+		free(w);
 	}
 	free(c->keys.bucket);
 	c->keys = (struct keytable){ 0 };
@@ -119,15 +151,36 @@ void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k)
 	}
 }
 
-void keystate_add_waiter(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid)
+void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
+			 uint32_t callid)
 {
-	struct waiter *w = core_alloc(sizeof(*w));
+	struct waiter *w = c->keys.spare_waiter;
 
+	if (w == NULL) {
+		w = core_alloc(sizeof(*w));
+	} else {
+		c->keys.spare_waiter = w->next;
+		c->keys.spare_waiter_n--;
+		w->next = NULL;
+	}
 	w->client = client;
 	w->reqid = reqid;
 	w->callid = callid;
 	*k->waiter_last = w;
 	k->waiter_last = &w->next;
+	c->count.calls_pending++;
+}
+
+void keystate_free_waiter(struct core *c, struct waiter *w)
+{
+	c->count.calls_pending--;
+	if (c->keys.spare_waiter_n == SPARE_MAX) {
+		free(w);
+		return;
+	}
+	w->next = c->keys.spare_waiter;
+	c->keys.spare_waiter = w;
+	c->keys.spare_waiter_n++;
 }
 
 void keystate_park(struct keystate *k, uint32_t pnn)

@@ -58,9 +58,8 @@ void request_answer(struct core *c, struct keystate *k, const struct record_head
 
 	while ((w = k->waiter_first) != NULL) {
 		k->waiter_first = w->next;
-		c->count.calls_pending--;
 		call_answer(c, w->client, w->reqid, w->callid, h, body);
-		free(w);
+		keystate_free_waiter(c, w);
 	}
 	k->waiter_last = &k->waiter_first;
 	k->asked_generation = 0;
@@ -86,8 +85,7 @@ static void call_wait(struct core *c, uint64_t hash, const struct core_call *cal
 {
 	struct keystate *k = keystate_make(c, hash, call->db_id, call->key);
 
-	keystate_add_waiter(k, client, reqid, call->callid);
-	c->count.calls_pending++;
+	keystate_add_waiter(c, k, client, reqid, call->callid);
 	request_ask(c, k);
 }
 
@@ -191,9 +189,9 @@ void request_activate(struct core *c)
 
 /* ---- clients that are gone ---- */
 
-static bool core_client_going(struct op **list, struct op ***last, uint64_t client)
+static void ops_drop_client(struct keystate *k, uint64_t client)
 {
-	bool any = false;
+	struct op **list = &k->op_first;
 
 	while (*list != NULL) {
 		struct op *o = *list;
@@ -201,13 +199,11 @@ static bool core_client_going(struct op **list, struct op ***last, uint64_t clie
 		if (o->is_call && o->client == client) {
 			*list = o->next;
 			free(o);
-			any = true;
 		} else {
 			list = &o->next;
 		}
 	}
-	*last = list;
-	return any;
+	k->op_last = list;
 }
 
 void core_client_gone(struct core *c, uint64_t client)
@@ -219,7 +215,7 @@ void core_client_gone(struct core *c, uint64_t client)
 			struct waiter **w = &k->waiter_first;
 
 			next = k->next;
-			core_client_going(&k->op_first, &k->op_last, client);
+			ops_drop_client(k, client);
 			while (*w != NULL) {
 				struct waiter *gone = *w;
 
@@ -228,8 +224,7 @@ void core_client_gone(struct core *c, uint64_t client)
 					continue;
 				}
 				*w = gone->next;
-				c->count.calls_pending--;
-				free(gone);
+				keystate_free_waiter(c, gone);
 			}
 			k->waiter_last = w;
 			keystate_drop_if_idle(c, k);

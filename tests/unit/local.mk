@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 include tests/unit/lib.mk
 include tests/unit/io.mk
+include tests/unit/core.mk
 include tests/unit/pacemaker.mk
 if HAVE_CMOCKA
 

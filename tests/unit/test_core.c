@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_core.c: the core against hostile input, and its sessions. One node stands between a CPG that
+ * says anything and a peer that sends anything; whole clusters are the simulator's work.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "daemon/core/internal.h"
+
+/* ---- a world that answers nothing by itself ---- */
+
+struct world {
+	uint64_t now;
+	uint8_t sent[65536]; /* the last multicast */
+	size_t sent_len;
+	unsigned int multicasts, replies, errors, messages, retired, peers, wakes, resumes;
+	char record[256]; /* the store: one record */
+	size_t record_len;
+	struct record_header header;
+	bool has_record, is_locked_outside;
+	struct core *core;
+};
+
+static uint64_t w_now(void *v)
+{
+	return ((struct world *)v)->now;
+}
+static void w_log(void *v, enum core_log level, const char *text)
+{
+	(void)v, (void)level, (void)text;
+}
+static void w_multicast(void *v, const void *msg, size_t len)
+{
+	struct world *w = v;
+
+	assert_true(len <= sizeof(w->sent));
+	memcpy(w->sent, msg, len);
+	w->sent_len = len;
+	w->multicasts++;
+}
+static void w_peer_set(void *v, uint32_t pnn, const struct core_peer *peer)
+{
+	(void)pnn;
+	((struct world *)v)->peers += peer != NULL;
+}
+static void w_peer_wake(void *v, uint32_t pnn)
+{
+	(void)pnn;
+	((struct world *)v)->wakes++;
+}
+static void w_peer_resume(void *v, uint32_t pnn)
+{
+	(void)pnn;
+	((struct world *)v)->resumes++;
+}
+static void w_forwarded(void *v, uint32_t from, struct slice data)
+{
+	(void)v, (void)from, (void)data;
+}
+static void w_reply(void *v, uint64_t client, uint32_t reqid, struct slice data)
+{
+	(void)client, (void)reqid, (void)data;
+	((struct world *)v)->replies++;
+}
+static void w_error(void *v, uint64_t client, uint32_t reqid, const char *text)
+{
+	(void)client, (void)reqid, (void)text;
+	((struct world *)v)->errors++;
+}
+static void w_message(void *v, uint64_t client, uint64_t srvid, struct slice data)
+{
+	(void)client, (void)srvid, (void)data;
+	((struct world *)v)->messages++;
+}
+static void w_attached(void *v, uint32_t db_id, int status)
+{
+	(void)v, (void)db_id, (void)status;
+}
+static int w_db_open(void *v, uint32_t db_id, const char *name, uint32_t flags)
+{
+	(void)v, (void)db_id, (void)name, (void)flags;
+	return 0;
+}
+static void w_db_close(void *v, uint32_t db_id)
+{
+	(void)v, (void)db_id;
+}
+static int w_lock(void *v, uint32_t db_id, struct slice key)
+{
+	(void)db_id, (void)key;
+	return ((struct world *)v)->is_locked_outside ? -EAGAIN : 0;
+}
+static void w_unlock(void *v, uint32_t db_id, struct slice key)
+{
+	(void)v, (void)db_id, (void)key;
+}
+static int w_get(void *v, uint32_t db_id, struct slice key, struct record_header *h,
+		 struct slice *body)
+{
+	struct world *w = v;
+
+	(void)db_id, (void)key;
+	if (!w->has_record)
+		return -ENOENT;
+	*h = w->header;
+	*body = slice_of(w->record, w->record_len);
+	return 0;
+}
+static int w_put(void *v, uint32_t db_id, struct slice key, const struct record_header *h,
+		 struct slice body)
+{
+	struct world *w = v;
+
+	(void)db_id, (void)key;
+	if (body.len > sizeof(w->record))
+		return -ENOSPC;
+	memmove(w->record, body.p, body.len);
+	w->record_len = body.len;
+	w->header = *h;
+	w->has_record = true;
+	return 0;
+}
+static int w_del(void *v, uint32_t db_id, struct slice key)
+{
+	(void)v, (void)db_id, (void)key;
+	return 0;
+}
+static void w_sweep(void *v, uint32_t db_id, uint64_t cookie)
+{
+	(void)v, (void)db_id, (void)cookie;
+}
+static void w_nothing(void *v)
+{
+	(void)v;
+}
+static void w_retire(void *v, enum reason why, const char *text)
+{
+	(void)why, (void)text;
+	((struct world *)v)->retired++;
+}
+static void w_incarnation(void *v, struct incarnation inc)
+{
+	(void)v, (void)inc;
+}
+static void w_persist(void *v, uint32_t generation, const struct incarnation *active, size_t n)
+{
+	(void)v, (void)generation, (void)active, (void)n;
+}
+
+static const struct core_ops ops = {
+	.now_ms = w_now,
+	.log = w_log,
+	.multicast = w_multicast,
+	.peer_set = w_peer_set,
+	.peer_wake = w_peer_wake,
+	.peer_resume = w_peer_resume,
+	.forwarded = w_forwarded,
+	.call_reply = w_reply,
+	.call_error = w_error,
+	.message = w_message,
+	.attached = w_attached,
+	.db_open = w_db_open,
+	.db_close = w_db_close,
+	.lock = w_lock,
+	.unlock = w_unlock,
+	.get = w_get,
+	.put = w_put,
+	.del = w_del,
+	.sweep_start = w_sweep,
+	.freeze = w_nothing,
+	.unfreeze = w_nothing,
+	.retire = w_retire,
+	.lock_try = w_nothing,
+	.lock_probe = w_nothing,
+	.lock_check = w_nothing,
+	.lock_release = w_nothing,
+	.fence_watch = w_incarnation,
+	.fence_request = w_incarnation,
+	.persist = w_persist,
+	.status_changed = w_nothing,
+};
+
+static const struct core_ring ring = { .node = 1, .seq = 4 };
+
+/* A node alone in its group up to an active generation, with one database */
+static struct core *node_alone(struct world *w)
+{
+	struct core_config config = { .self = { .pnn = 0, .boot_id = 77 },
+				      .node_name = "node1",
+				      .address = "127.0.0.1",
+				      .lock_timeout_ms = 1000 };
+	struct core_member self = { .pnn = 0, .pid = 1 };
+	struct core *c;
+
+	memset(w, 0, sizeof(*w));
+	w->now = 1000;
+	c = w->core = core_new(&config, &ops, w);
+	assert_non_null(c);
+	core_topology(c, REASON_NONE, "");
+	core_quorum(c, true, ring);
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own STATE */
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own ACTIVATE */
+	assert_true(core_node_is_active(c, 0));
+	assert_int_equal(core_attach(c, "a.tdb", 0), -EINPROGRESS);
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len));
+	assert_int_equal(core_attach(c, "a.tdb", 0), 0);
+	return c;
+}
+
+static struct core_call call_of(struct core *c, const char *key)
+{
+	struct core_db_info info;
+
+	assert_int_equal(core_db_info(c, 0, &info), 0);
+	return (struct core_call){ .db_id = info.db_id,
+				   .callid = CALL_NULL,
+				   .key = slice_of(key, strlen(key)) };
+}
+
+/* ---- tests ---- */
+
+static void test_alone(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_call call = call_of(c, "k");
+	struct core_status s;
+
+	(void)state;
+	core_status(c, &s);
+	assert_int_equal(s.reason, REASON_NONE);
+	assert_int_equal(s.generation, 2);
+	assert_int_equal(s.leader, 0);
+	core_call(c, 1, 5, &call);
+	assert_int_equal(w.replies, 1); /* created, empty, and ours */
+	assert_true(w.has_record);
+	assert_int_equal(w.header.dmaster, 0);
+	core_free(c);
+}
+
+static void test_busy_chain(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_call call = call_of(c, "k");
+
+	(void)state;
+	w.is_locked_outside = true;
+	core_call(c, 1, 5, &call);
+	core_call(c, 2, 6, &call);
+	assert_int_equal(w.replies, 0);
+	core_client_gone(c, 2);
+	w.is_locked_outside = false;
+	core_key_unlocked(c, call.db_id, call.key);
+	assert_int_equal(w.replies, 1);
+	assert_int_equal(c->keys.n, 0);
+	core_free(c);
+}
+
+static void test_bad_calls(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_call call = call_of(c, "k");
+
+	(void)state;
+	call.db_id++;
+	core_call(c, 1, 5, &call);
+	call.db_id--;
+	call.key.len = 0;
+	core_call(c, 1, 6, &call);
+	assert_int_equal(w.errors, 2);
+	assert_int_equal(core_attach(c, "../x", 0), -EINVAL);
+	assert_int_equal(core_attach(c, "", 0), -EINVAL);
+	assert_int_equal(core_attach(c, "a.tdb", DB_PERSISTENT), -EINVAL);
+	core_free(c);
+}
+
+static void test_messages(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	core_register(c, 1, 7);
+	core_register(c, 1, 7);
+	core_register(c, 2, CORE_SRVID_ALL);
+	core_message(c, CORE_CURRENT_NODE, 7, slice_of("x", 1));
+	assert_int_equal(w.messages, 3);
+	assert_int_equal(core_deregister(c, 1, 7), 0);
+	core_message(c, CORE_BROADCAST_ALL, 7, slice_of("x", 1));
+	assert_int_equal(w.messages, 5);
+	core_client_gone(c, 1);
+	assert_int_equal(core_deregister(c, 1, 7), -ENOENT);
+	core_message(c, 5, 7, slice_of("x", 1)); /* no such node */
+	core_message(c, 0xF0000005U, 7, slice_of("x", 1));
+	assert_int_equal(w.messages, 5);
+	core_free(c);
+}
+
+/* Every truncation and many mutations of what members say: dropped, and the node goes on */
+static void test_hostile_cpg(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint8_t state_msg[65536], msg[65536];
+	struct core_member both[] = { { 0, 1 }, { 1, 9 } };
+	size_t len;
+	uint32_t seed = 1;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	len = w.sent_len;
+	memcpy(state_msg, w.sent, len); /* a STATE of the new view */
+	for (size_t n = 0; n < len; n++)
+		core_multicast(c, 1, 9, slice_of(state_msg, n));
+	for (unsigned int i = 0; i < 20000; i++) {
+		memcpy(msg, state_msg, len);
+		for (unsigned int k = 0; k < 1 + i % 4; k++) {
+			seed = seed * 1664525 + 1013904223;
+			msg[(seed >> 8) % len] = (uint8_t)(seed >> 24);
+		}
+		seed = seed * 1664525 + 1013904223;
+		msg[0] = (uint8_t)(i % 3 == 0 ? seed >> 24 : CONTROL_STATE + i % 9);
+		core_multicast(c, 1, 9, slice_of(msg, len));
+		if (w.retired > 0) { /* told that the cluster went on without it: as it should be */
+			core_free(c);
+			c = node_alone(&w);
+			core_membership(c, both, 2, ring);
+		}
+	}
+	core_multicast(c, 5, 5, slice_of(state_msg, len)); /* from nobody */
+	core_free(c);
+}
+
+/* A second node, by hand: its STATE is this node's with another boot id and name */
+static struct core *node_with_peer(struct world *w)
+{
+	struct core_member both[] = { { 0, 1 }, { 1, 9 } };
+	struct core *c = node_alone(w);
+	uint8_t mine[65536], theirs[65536];
+	size_t len;
+
+	core_membership(c, both, 2, ring);
+	len = w->sent_len;
+	memcpy(mine, w->sent, len);
+	memcpy(theirs, mine, len);
+	theirs[9] ^= 0x55;		      /* boot id */
+	memset(theirs + 9 + 8 + 8 + 4, 0, 5); /* never active, does not lead */
+	core_multicast(c, 0, 1, slice_of(mine, len));
+	core_multicast(c, 1, 9, slice_of(theirs, len));
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* ACTIVATE */
+	assert_true(core_node_is_active(c, 1));
+	assert_int_equal(w->peers, 1);
+	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 0), 0);
+	return c;
+}
+
+static size_t output_all(struct core *c, uint8_t *buf, size_t size)
+{
+	struct slice run[2];
+	size_t n = core_peer_output(c, 1, run), len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		assert_true(len + run[i].len <= size);
+		memcpy(buf + len, run[i].p, run[i].len);
+		len += run[i].len;
+	}
+	return len;
+}
+
+static void test_session_resumes(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	uint8_t first[65536], again[65536];
+	size_t len, rest;
+
+	(void)state;
+	core_message(c, 1, 7, slice_of("one", 3));
+	core_message(c, 1, 7, slice_of("two", 3));
+	len = output_all(c, first, sizeof(first));
+	core_peer_sent(c, 1, len - 5); /* the last packet is cut in two */
+	core_peer_down(c, 1);
+	assert_int_equal(output_all(c, again, sizeof(again)), 0);
+	/* the peer took nothing: all comes again, from a packet's start */
+	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 0), 0);
+	assert_int_equal(output_all(c, again, sizeof(again)), len);
+	assert_memory_equal(first, again, len);
+	/* it took the first one: the rest comes */
+	core_peer_down(c, 1);
+	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 1), 0);
+	rest = output_all(c, again, sizeof(again));
+	assert_true(rest < len);
+	assert_memory_equal(first + (len - rest), again, rest);
+	/* it claims what was never sent, or forgets what it had; or it is another run */
+	core_peer_down(c, 1);
+	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 1000), -EPROTO);
+	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 0), -EPROTO);
+	assert_int_equal(core_peer_up(c, 1, 78, 1), -ESTALE);
+	core_free(c);
+}
+
+static struct writer packet_of(uint8_t *buf, size_t size, uint8_t type, uint32_t generation,
+			       uint64_t seq)
+{
+	struct writer w = writer_of(buf, size);
+
+	writer_u32(&w, 0);
+	writer_u8(&w, type);
+	writer_zero(&w, 3);
+	writer_u32(&w, generation);
+	writer_zero(&w, 4);
+	writer_u64(&w, seq);
+	writer_u64(&w, 0);
+	return w;
+}
+
+static int input(struct core *c, struct writer *w)
+{
+	uint32_t len = (uint32_t)w->len;
+
+	memcpy(w->p, &len, sizeof(len));
+	return core_peer_input(c, 1, slice_of(w->p, w->len));
+}
+
+static void test_duplicates_and_gaps(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	uint8_t buf[256];
+	struct writer p;
+
+	(void)state;
+	core_register(c, 1, 7);
+	p = packet_of(buf, sizeof(buf), PACKET_MESSAGE, 0, 1);
+	writer_u64(&p, 7);
+	writer_block(&p, "x", 1);
+	assert_int_equal(input(c, &p), CORE_TAKEN);
+	assert_int_equal(w.messages, 1);
+	assert_int_equal(input(c, &p), CORE_TAKEN); /* the same number: had already */
+	assert_int_equal(w.messages, 1);
+	buf[16] = 3;
+	assert_int_equal(input(c, &p), -EBADMSG); /* 2 is missing */
+	assert_int_equal(core_peer_received(c, 1), 1);
+	core_free(c);
+}
+
+static void test_generations(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+	uint8_t buf[256];
+	struct writer p;
+	struct core_status s;
+
+	(void)state;
+	core_status(c, &s);
+	for (int i = 0; i < 3; i++) {
+		/* older: taken and dropped; newer: held; this one: the record is ours */
+		uint32_t generation = s.generation + (uint32_t)(i == 2 ? 0 : i == 0 ? -1 : 1);
+
+		p = packet_of(buf, sizeof(buf), PACKET_GRANT, generation, i == 0 ? 1 : 2);
+		writer_u32(&p, call.db_id);
+		writer_u64(&p, 9);
+		writer_u32(&p, 0);
+		writer_block(&p, call.key.p, call.key.len);
+		writer_block(&p, "body", 4);
+		assert_int_equal(input(c, &p), i == 1 ? CORE_HOLD : CORE_TAKEN);
+		assert_int_equal(w.has_record, i == 2);
+	}
+	assert_int_equal(w.header.rsn, 9);
+	assert_int_equal(w.header.dmaster, 0);
+	/* of a database that is not attached here yet: held */
+	p = packet_of(buf, sizeof(buf), PACKET_LOCATION, s.generation, 3);
+	writer_u32(&p, call.db_id + 1);
+	writer_u32(&p, 1);
+	writer_u64(&p, 9);
+	writer_block(&p, "k", 1);
+	assert_int_equal(input(c, &p), CORE_HOLD);
+	core_free(c);
+}
+
+static void test_hostile_peer(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	uint8_t buf[512];
+	uint32_t seed = 7;
+	struct core_status s;
+
+	(void)state;
+	core_status(c, &s);
+	for (unsigned int i = 0; i < 50000 && w.retired == 0; i++) {
+		struct writer p = packet_of(buf, sizeof(buf), (uint8_t)(i % 14), s.generation,
+					    core_peer_received(c, 1) + 1);
+		size_t len = (seed >> 10) % 200;
+
+		for (size_t k = 0; k < len; k++) {
+			seed = seed * 1664525 + 1013904223;
+			writer_u8(&p, (uint8_t)(k % 4 == 3 ? 0 : seed >> 24));
+		}
+		input(c, &p);
+	}
+	assert_int_equal(input(c, &(struct writer){ .p = buf, .len = 8, .size = 8 }), -EBADMSG);
+	core_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_busy_chain),
+		cmocka_unit_test(test_bad_calls),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_hostile_cpg),
+		cmocka_unit_test(test_session_resumes),
+		cmocka_unit_test(test_duplicates_and_gaps),
+		cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_hostile_peer),
+	};
+
+	return cmocka_run_group_tests_name("core", tests, NULL, NULL);
+}
