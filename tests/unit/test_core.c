@@ -118,7 +118,8 @@ static int w_put(void *v, uint32_t db_id, struct slice key, const struct record_
 	(void)db_id, (void)key;
 	if (body.len > sizeof(w->record))
 		return -ENOSPC;
-	memmove(w->record, body.p, body.len);
+	if (body.len > 0)
+		memmove(w->record, body.p, body.len);
 	w->record_len = body.len;
 	w->header = *h;
 	w->has_record = true;
