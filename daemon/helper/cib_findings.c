@@ -33,7 +33,7 @@ void cib_findings_add(struct cib_findings *f, enum cib_rule rule, uint32_t nodei
 {
 	const struct cib_rule_row *row = cib_rule_row(rule);
 	struct cib_finding *grown = reallocarray(f->list, f->n + 1, sizeof(*grown)), *new;
-	char particulars[CIB_TEXT_SIZE];
+	char particulars[CIB_TEXT_SIZE - 256];
 	va_list args;
 
 	if (grown == NULL) {
