@@ -368,6 +368,12 @@ enum supervise_state supervise_state(const struct supervise *s)
 	return (enum supervise_state)s->fsm.state;
 }
 
+bool supervise_is_ending(const struct supervise *s, enum reason *why)
+{
+	*why = s->exit_reason;
+	return s->is_exit_decided;
+}
+
 const char *supervise_state_name(const struct supervise *s)
 {
 	return fsm_state_name(&s->fsm);

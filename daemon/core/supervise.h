@@ -73,6 +73,8 @@ void supervise_stop(struct supervise *s);
 void supervise_fail(struct supervise *s, enum reason why);
 
 enum supervise_state supervise_state(const struct supervise *s);
+/* Whether it is on its way to ops->exit(), and with which reason */
+bool supervise_is_ending(const struct supervise *s, enum reason *why);
 const char *supervise_state_name(const struct supervise *s);
 /* Engine restarts in the window */
 uint32_t supervise_restarts(const struct supervise *s);

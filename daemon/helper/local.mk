@@ -8,3 +8,24 @@ libdaemon_a_SOURCES = \
 	daemon/helper/ipc.c daemon/helper/ipc.h
 libdaemon_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
 include daemon/helper/pacemaker.mk
+
+# The supervisor
+sbin_PROGRAMS += cotdbd
+cotdbd_SOURCES = \
+	daemon/helper/supervisor.c daemon/helper/supervisor.h \
+	daemon/helper/supervisor_control.c \
+	daemon/helper/supervisor_engine.c \
+	daemon/helper/supervisor_group.c \
+	daemon/helper/supervisor_start.c
+cotdbd_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(CMAP_CFLAGS) $(JSON_CFLAGS)
+cotdbd_LDADD = libsupervisor.a libcore.a libdaemon.a libcotdb-base.a \
+	$(QB_LIBS) $(CPG_LIBS) $(CMAP_LIBS) $(JSON_LIBS) $(TDB_LIBS) -lcorosync_common
+
+# Its parts that are tested by themselves
+noinst_LIBRARIES += libsupervisor.a
+libsupervisor_a_SOURCES = \
+	daemon/helper/child.c daemon/helper/child.h \
+	daemon/helper/holder.c daemon/helper/holder.h \
+	daemon/helper/persist.c daemon/helper/persist.h \
+	daemon/helper/retire.c daemon/helper/retire.h
+libsupervisor_a_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)

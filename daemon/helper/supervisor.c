@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * supervisor.c: sbin/cotdbd. Small, so that it can be trusted to be there when the engine is not:
+ * it starts the engine, and when that ends, for whatever reason, it retires the databases and tells
+ * the cluster (daemon/core/supervise.c decides, this file is its hands).
+ */
+#include "config.h"
+#include "daemon/helper/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "daemon/fatal.h"
+#include "daemon/helper/child.h"
+#include "daemon/log.h"
+
+#define EXIT_FLUSH_MS 3000U /* for corosync to deliver what was announced */
+
+uint64_t supervisor_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- what the state machine asks for ----------------------------------------------------------
+ */
+
+static uint64_t op_now_ms(void *world)
+{
+	(void)world;
+	return supervisor_now_ms();
+}
+
+static void op_log(void *world, enum core_log level, const char *text)
+{
+	(void)world;
+	log_at((int)level, "%s", text);
+}
+
+static void op_engine_start(void *world)
+{
+	((struct supervisor *)world)->is_engine_wanted = true;
+}
+
+static void op_engine_ask_stop(void *world)
+{
+	engine_ask_stop(world);
+}
+
+static void op_engine_kill(void *world)
+{
+	engine_kill(world);
+}
+
+/* The second time, those that still wait for a lock go on waiting, and what failed is tried again
+ */
+static void op_retire(void *world, bool kill_holders)
+{
+	struct supervisor *s = world;
+	const char *name = NULL;
+	int rc = 0;
+
+	if (s->retire == NULL)
+		rc = retire_begin(s->options.text[OPTION_volatile_dir], &s->retire);
+	if (rc == 0 && kill_holders) {
+		size_t n = retire_waiting(s->retire, &name);
+
+		if (n > 0)
+			log_warning("clients hold locks in volatile databases | databases=%zu "
+				    "first=%s clients=%zu",
+				    n, name, s->engine.clients_n);
+		rc = retire_kill_holders(s->retire, s->engine.clients, s->engine.clients_n);
+	}
+	s->retire_error = rc;
+}
+
+static void op_announce(void *world, struct incarnation inc, bool is_left)
+{
+	group_announce(world, inc, is_left);
+}
+
+static void op_exit(void *world, enum reason why)
+{
+	struct supervisor *s = world;
+
+	s->is_exiting = true;
+	s->exit_reason = why;
+	s->exit_deadline_ms = supervisor_now_ms() + EXIT_FLUSH_MS;
+}
+
+static void op_state_changed(void *world)
+{
+	(void)world; /* looked at after every event anyway */
+}
+
+static const struct supervise_ops supervisor_ops = {
+	.now_ms = op_now_ms,
+	.log = op_log,
+	.engine_start = op_engine_start,
+	.engine_ask_stop = op_engine_ask_stop,
+	.engine_kill = op_engine_kill,
+	.retire = op_retire,
+	.announce = op_announce,
+	.exit = op_exit,
+	.state_changed = op_state_changed,
+};
+
+/* ---- after every event
+ * ---------------------------------------------------------------------------- */
+
+void supervisor_persist(struct supervisor *s)
+{
+	pid_t pid;
+
+	if (!s->is_persist_wanted || s->persist_pid != 0)
+		return;
+	s->is_persist_wanted = false;
+	pid = child_fork();
+	if (pid == 0) {
+		int rc = persist_write(s->options.text[OPTION_state_dir], &s->persisted);
+
+		if (rc != 0)
+			log_error("the last generation could not be written | folder=%s "
+				  "generation=%u error=%s",
+				  s->options.text[OPTION_state_dir], s->persisted.generation,
+				  strerror(-rc));
+		_exit(rc == 0 ? 0 : 1);
+	}
+	if (pid < 0)
+		log_error("the last generation could not be written | error=%s",
+			  strerror((int)-pid));
+	else
+		s->persist_pid = pid;
+}
+
+/* One thing that was asked for; whether there was one */
+static bool work_do(struct supervisor *s)
+{
+	int rc;
+
+	if (s->is_engine_ended) {
+		s->is_engine_ended = false;
+		supervise_engine_ended(s->machine, s->engine.last);
+		return true;
+	}
+	rc = s->retire_error != 0 ? s->retire_error
+	     : s->retire != NULL  ? retire_result(s->retire)
+				  : 0;
+	if (rc != 0) {
+		retire_free(s->retire);
+		s->retire = NULL;
+		s->retire_error = 0;
+		if (rc > 0)
+			engine_forget_clients(s);
+		supervise_retired(s->machine, rc > 0);
+		return true;
+	}
+	if (s->is_engine_wanted) {
+		s->is_engine_wanted = false;
+		engine_launch(s);
+		return true;
+	}
+	return false;
+}
+
+static void supervisor_timer(void *data)
+{
+	struct supervisor *s = data;
+
+	s->timer = 0;
+	engine_drain(s); /* after a pause of this process its heartbeats may still lie there */
+	supervise_tick(s->machine);
+	supervisor_after_event(s);
+}
+
+static void timer_arm(struct supervisor *s)
+{
+	uint64_t now = supervisor_now_ms(), at = supervise_deadline_ms(s->machine);
+	uint64_t control = control_deadline_ms(s);
+
+	if (control < at)
+		at = control;
+	if (s->group.outbox_n > 0 && s->group.retry_ms < at)
+		at = s->group.retry_ms;
+	if (s->is_exiting && s->exit_deadline_ms < at)
+		at = s->exit_deadline_ms;
+	if (s->timer != 0)
+		(void)qb_loop_timer_del(s->loop, s->timer);
+	s->timer = 0;
+	if (at != SUPERVISOR_NEVER &&
+	    qb_loop_timer_add(s->loop, QB_LOOP_HIGH, (at > now ? at - now : 0) * 1000000U, s,
+			      supervisor_timer, &s->timer) != 0)
+		fatal(REASON_RESTART_LIMIT, "no timer can be made");
+}
+
+static bool exit_is_due(const struct supervisor *s)
+{
+	if (!s->is_exiting)
+		return false;
+	if (supervisor_now_ms() >= s->exit_deadline_ms) {
+		log_warning("corosync did not deliver what was announced, or the disk did not "
+			    "write, in time");
+		return true;
+	}
+	return group_is_quiet(s) && s->persist_pid == 0 && !s->is_persist_wanted;
+}
+
+void supervisor_after_event(struct supervisor *s)
+{
+	while (work_do(s)) {
+	}
+	supervisor_persist(s);
+	group_retry(s);
+	control_progress(s);
+	if (exit_is_due(s))
+		qb_loop_stop(s->loop);
+	else
+		timer_arm(s);
+}
+
+/* ---- signals
+ * ---------------------------------------------------------------------------------------- */
+
+static int32_t on_child(int32_t sig, void *data)
+{
+	struct supervisor *s = data;
+	int status;
+	pid_t pid;
+
+	(void)sig;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (engine_reaped(s, pid, status))
+			continue;
+		if (s->retire != NULL && retire_reaped(s->retire, pid, status))
+			continue;
+		if (pid == s->persist_pid)
+			s->persist_pid = 0;
+	}
+	engine_check_ended(s);
+	supervisor_after_event(s);
+	return 0;
+}
+
+static int32_t on_stop(int32_t sig, void *data)
+{
+	struct supervisor *s = data;
+
+	log_notice("a stop was asked for by signal | signal=%d", sig);
+	supervise_stop(s->machine);
+	supervisor_after_event(s);
+	return 0;
+}
+
+static int32_t on_hangup(int32_t sig, void *data)
+{
+	struct supervisor *s = data;
+	int rc = log_reopen();
+
+	(void)sig;
+	if (rc != 0)
+		log_error("the log file cannot be opened again | error=%s", strerror(-rc));
+	if (s->engine.pid != 0 && !s->engine.is_reaped)
+		(void)kill(-s->engine.pid, SIGHUP);
+	return 0;
+}
+
+static int signals_watch(struct supervisor *s)
+{
+	qb_loop_signal_handle h;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return qb_loop_signal_add(s->loop, QB_LOOP_HIGH, SIGCHLD, s, on_child, &h) != 0 ||
+		       qb_loop_signal_add(s->loop, QB_LOOP_MED, SIGTERM, s, on_stop, &h) != 0 ||
+		       qb_loop_signal_add(s->loop, QB_LOOP_MED, SIGINT, s, on_stop, &h) != 0 ||
+		       qb_loop_signal_add(s->loop, QB_LOOP_LOW, SIGHUP, s, on_hangup, &h) != 0
+		   ? -ENOMEM
+		   : 0;
+}
+
+/* ---- start and end
+ * ------------------------------------------------------------------------------------ */
+
+static int supervisor_begin(struct supervisor *s, struct start_error *e)
+{
+	struct supervise_config config = {
+		.stop_timeout_ms = (uint32_t)s->options.number[OPTION_stop_timeout],
+		.retire_timeout_ms = (uint32_t)s->options.number[OPTION_retire_timeout],
+		.hang_timeout_ms = (uint32_t)s->options.number[OPTION_hang_timeout],
+		.restart_limit = (uint32_t)s->options.number[OPTION_restart_limit],
+		.restart_window_ms = (uint32_t)s->options.number[OPTION_restart_window],
+	};
+
+	if (start_folders_make(&s->options, e) != REASON_NONE ||
+	    start_run_lock(s, e) != REASON_NONE || start_world_check(s, e) != REASON_NONE ||
+	    start_corosync(s, e) != REASON_NONE || control_open(s, e) != REASON_NONE)
+		return e->why;
+	config.pnn = s->pnn;
+	s->loop = qb_loop_create();
+	s->machine = supervise_new(&config, &supervisor_ops, s);
+	if (s->loop == NULL || s->machine == NULL || signals_watch(s) != 0 ||
+	    control_watch(s) != 0 || group_watch(s) != 0) {
+		snprintf(e->text, sizeof(e->text), "out of memory or descriptors");
+		return e->why = REASON_RESTART_LIMIT;
+	}
+	start_pid_file(s);
+	start_protect();
+	s->since_ms = supervisor_now_ms();
+	return REASON_NONE;
+}
+
+static int supervisor_run(struct supervisor *s)
+{
+	const struct reason_row *row;
+	char path[4200];
+
+	log_notice("cotdbd %s is started | node=%s(%u) pnn=%u pid=%d", PACKAGE_VERSION,
+		   s->node_name, s->nodeid, s->pnn, (int)getpid());
+	supervise_start(s->machine);
+	supervisor_after_event(s);
+	qb_loop_run(s->loop);
+
+	row = reason_row(s->exit_reason);
+	if (s->exit_reason == REASON_NONE)
+		log_notice("cotdbd ends: stopped");
+	else
+		log_error("cotdbd ends: %s | reason=%s code=%d", row->text, row->name, row->ocf);
+	engine_kill(s);
+	retire_free(s->retire);
+	group_leave(s);
+	snprintf(path, sizeof(path), "%s/cotdbd.pid", s->options.text[OPTION_run_dir]);
+	(void)unlink(path);
+	control_close(s);
+	supervise_free(s->machine);
+	return s->exit_reason == REASON_NONE ? 0 : row->ocf != 0 ? row->ocf : 1;
+}
+
+/* ---- into the background
+ * ---------------------------------------------------------------------------------- */
+
+static int refusal_print(const struct start_error *e)
+{
+	const struct reason_row *row = reason_row(e->why);
+
+	fprintf(stderr, "cotdbd: %s: %s\n", row->text, e->text);
+	return row->ocf != 0 ? row->ocf : 1;
+}
+
+/* The parent's part: ends when the child says how the start went, or when it dies */
+static _Noreturn void parent_wait(int fd, pid_t child)
+{
+	struct start_error e = { 0 };
+	size_t len = 0;
+	ssize_t n;
+	int status;
+
+	while (len < sizeof(e) &&
+	       ((n = read(fd, (char *)&e + len, sizeof(e) - len)) > 0 || (n < 0 && errno == EINTR)))
+		len += n > 0 ? (size_t)n : 0;
+	if (len == sizeof(e))
+		exit(e.why == REASON_NONE ? 0 : refusal_print(&e));
+	(void)waitpid(child, &status, 0);
+	fprintf(stderr, "cotdbd: it ended without a word while starting\n");
+	exit(1);
+}
+
+/* Returns in the child, with the pipe to the parent */
+static int go_background(struct start_error *e)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+		snprintf(e->text, sizeof(e->text), "%s", strerror(errno));
+		e->why = REASON_RESTART_LIMIT;
+		exit(refusal_print(e));
+	}
+	if (pid > 0) {
+		close(fds[1]);
+		parent_wait(fds[0], pid);
+	}
+	close(fds[0]);
+	(void)setsid();
+	return fds[1];
+}
+
+static void descriptors_detach(bool keep_stderr)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)dup2(fd, STDIN_FILENO);
+	(void)dup2(fd, STDOUT_FILENO);
+	if (!keep_stderr)
+		(void)dup2(fd, STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* Tells the parent, or who started us, how the start went; the exit code when it was refused */
+static int start_tell(const struct start_error *e, int ready_fd)
+{
+	const struct reason_row *row = reason_row(e->why);
+
+	if (e->why != REASON_NONE)
+		log_error("cotdbd does not start: %s: %s | reason=%s", row->text, e->text,
+			  row->name);
+	if (ready_fd < 0)
+		return e->why == REASON_NONE ? 0 : refusal_print(e);
+	if (write(ready_fd, e, sizeof(*e)) != (ssize_t)sizeof(*e))
+		log_warning("who started cotdbd did not wait for it");
+	close(ready_fd);
+	return e->why == REASON_NONE ? 0 : row->ocf != 0 ? row->ocf : 1;
+}
+
+static int usage(void)
+{
+	static char help[16384];
+
+	options_help(help, sizeof(help));
+	printf("Usage: cotdbd [OPTION]...\n"
+	       "Clustered database daemon for Samba: supervisor and engine.\n\n"
+	       "  --foreground\n        stay in the foreground, log to standard error\n"
+	       "  --help\n        this text\n"
+	       "  --version\n        print the version\n"
+	       "%s\n"
+	       "Exit status: 0 when started (in the foreground: stopped cleanly), else the OCF\n"
+	       "code of the reason, which is told in one sentence.\n",
+	       help);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct supervisor s = {
+		.control_fd = -1, .run_lock_fd = -1, .engine = { .fd = -1 }, .group = { .fd = -1 }
+	};
+	static char *engine_options[OPTION_COUNT_OF * 4 + 2];
+	struct start_error e = { .why = REASON_BAD_OPTION };
+	bool is_foreground = false;
+	size_t n = 0;
+	int ready_fd = -1, rc;
+
+	options_init(&s.options);
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return usage();
+		if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
+			printf("cotdbd %s\n", PACKAGE_VERSION);
+			return 0;
+		}
+		if (strcmp(argv[i], "--foreground") == 0 || strcmp(argv[i], "-f") == 0) {
+			is_foreground = true;
+			continue;
+		}
+		if (options_parse(&s.options, argv[i], e.text, sizeof(e.text)) != 0)
+			return refusal_print(&e);
+		if (n == OPTION_COUNT_OF * 4) {
+			snprintf(e.text, sizeof(e.text), "too many options");
+			return refusal_print(&e);
+		}
+		engine_options[n++] = argv[i];
+	}
+	if (is_foreground && *s.options.text[OPTION_log_file] == '\0') {
+		s.options.text[OPTION_log_file] = "-";
+		engine_options[n++] = (char[]){ "--log_file=-" };
+	}
+	s.engine_options = engine_options;
+	s.engine.state.leader_pnn = CORE_UNKNOWN_PNN;
+	if (start_options_check(&s.options, &e) != REASON_NONE)
+		return refusal_print(&e);
+
+	if (!is_foreground)
+		ready_fd = go_background(&e);
+	umask(077);
+	if (chdir("/") != 0)
+		return 1;
+	rc = log_open("cotdbd", &s.options);
+	if (rc != 0) {
+		snprintf(e.text, sizeof(e.text), "option --log_file: %s: %s",
+			 s.options.text[OPTION_log_file], strerror(-rc));
+		return start_tell(&e, ready_fd);
+	}
+	e.why = REASON_NONE;
+	(void)supervisor_begin(&s, &e);
+	if (e.why == REASON_NONE && !is_foreground)
+		descriptors_detach(strcmp(s.options.text[OPTION_log_file], "-") == 0);
+	rc = start_tell(&e, ready_fd);
+	if (e.why == REASON_NONE)
+		rc = supervisor_run(&s);
+	log_close();
+	return rc;
+}
