@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* command_reasons.c: cotdb reasons, the table of lib/reason.def for admins and for scripts */
-#include "cotdb.h"
+#include "tool.h"
 #include "table.h"
 #include "lib/reason.h"
 
@@ -23,14 +23,14 @@ static struct json_object *reasons_json(void)
 	return answer;
 }
 
-int command_reasons(struct cotdb *t, int argc, char **argv)
+int command_reasons(struct tool *t, int argc, char **argv)
 {
 	struct table table;
 
-	if (cotdb_no_arguments(t, argc, argv) != 0)
-		return COTDB_EXIT_USAGE;
+	if (tool_no_arguments(t, argc, argv) != 0)
+		return TOOL_EXIT_USAGE;
 	if (t->is_json)
-		return cotdb_print_json(t, reasons_json(), COTDB_EXIT_OK);
+		return tool_print_json(t, reasons_json(), TOOL_EXIT_OK);
 	table_init(&table, 4);
 	table_add(&table, "REASON");
 	table_add(&table, "CURE");
@@ -45,5 +45,5 @@ int command_reasons(struct cotdb *t, int argc, char **argv)
 		table_add(&table, row->text);
 	}
 	table_print(&table, stdout, "");
-	return COTDB_EXIT_OK;
+	return TOOL_EXIT_OK;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* command_supervisor.c: cotdb supervisor VERB [-- --OPTION=VALUE...] */
 #include "config.h"
-#include "cotdb.h"
+#include "tool.h"
 #include "supervisor_act.h"
 
 #include <stdlib.h>
 
-int command_supervisor(struct cotdb *t, int argc, char **argv)
+int command_supervisor(struct tool *t, int argc, char **argv)
 {
 	struct supervisor_act act = {
 		.run_dir = t->run_dir,
@@ -18,8 +18,8 @@ int command_supervisor(struct cotdb *t, int argc, char **argv)
 	};
 
 	if (argc < 2)
-		return cotdb_fail(t, COTDB_EXIT_USAGE,
-				  "a verb is missing; see cotdb supervisor --help");
+		return tool_fail(t, TOOL_EXIT_USAGE,
+				 "a verb is missing; see cotdb supervisor --help");
 	if (act.program == NULL)
 		act.program = SBINDIR "/cotdbd";
 	return supervisor_act(&act, argv[1]);

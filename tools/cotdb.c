@@ -4,7 +4,7 @@
  * commands share out of the command line, and runs it.
  */
 #include "config.h"
-#include "cotdb.h"
+#include "tool.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-static const struct cotdb_command commands[] = {
+static const struct tool_command commands[] = {
 #define COMMAND(function, name, args, help) { name, args, help, command_##function },
 #include "commands.def"
 #undef COMMAND
@@ -50,14 +50,14 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000U + (uint64_t)now.tv_nsec / 1000000U;
 }
 
-unsigned int cotdb_left_ms(const struct cotdb *t)
+unsigned int tool_left_ms(const struct tool *t)
 {
 	uint64_t now = now_ms();
 
 	return now < t->deadline_ms ? (unsigned int)(t->deadline_ms - now) : 0U;
 }
 
-int cotdb_parse_ms(const char *text, unsigned int *ms)
+int tool_parse_ms(const char *text, unsigned int *ms)
 {
 	static const struct {
 		const char *unit;
@@ -82,7 +82,7 @@ int cotdb_parse_ms(const char *text, unsigned int *ms)
 	return -EINVAL;
 }
 
-int cotdb_print_json(struct cotdb *t, struct json_object *object, enum cotdb_exit code)
+int tool_print_json(struct tool *t, struct json_object *object, enum tool_exit code)
 {
 	const char *text = json_object_to_json_string_ext(
 	    object,
@@ -91,10 +91,10 @@ int cotdb_print_json(struct cotdb *t, struct json_object *object, enum cotdb_exi
 
 	(void)t;
 	json_object_put(object);
-	return is_written ? code : COTDB_EXIT_FAILED;
+	return is_written ? code : TOOL_EXIT_FAILED;
 }
 
-int cotdb_fail(struct cotdb *t, enum cotdb_exit code, const char *format, ...)
+int tool_fail(struct tool *t, enum tool_exit code, const char *format, ...)
 {
 	char text[1024];
 	va_list args;
@@ -109,38 +109,37 @@ int cotdb_fail(struct cotdb *t, enum cotdb_exit code, const char *format, ...)
 		json_object_object_add(error, "code", json_object_new_int((int)code));
 		json_object_object_add(error, "text", json_object_new_string(text));
 		json_object_object_add(answer, "error", error);
-		return cotdb_print_json(t, answer, code);
+		return tool_print_json(t, answer, code);
 	}
 	(void)fflush(stdout);
 	fprintf(stderr, "cotdb: %s\n", text);
 	return (int)code;
 }
 
-int cotdb_fail_errno(struct cotdb *t, int error, const char *what)
+int tool_fail_errno(struct tool *t, int error, const char *what)
 {
 	switch (-error) {
 	case ENOENT:
 	case ECONNREFUSED:
-		return cotdb_fail(t, COTDB_EXIT_NOT_RUNNING, "%s: no daemon runs on this node",
-				  what);
+		return tool_fail(t, TOOL_EXIT_NOT_RUNNING, "%s: no daemon runs on this node", what);
 	case EACCES:
 	case EPERM:
-		return cotdb_fail(t, COTDB_EXIT_NOT_PERMITTED,
-				  "%s: not permitted; the daemon's sockets belong to root", what);
+		return tool_fail(t, TOOL_EXIT_NOT_PERMITTED,
+				 "%s: not permitted; the daemon's sockets belong to root", what);
 	case ETIMEDOUT:
-		return cotdb_fail(t, COTDB_EXIT_TIMEOUT, "%s: no answer within %u ms", what,
-				  t->timeout_ms);
+		return tool_fail(t, TOOL_EXIT_TIMEOUT, "%s: no answer within %u ms", what,
+				 t->timeout_ms);
 	default:
-		return cotdb_fail(t, COTDB_EXIT_FAILED, "%s: %s", what, strerror(-error));
+		return tool_fail(t, TOOL_EXIT_FAILED, "%s: %s", what, strerror(-error));
 	}
 }
 
-int cotdb_no_arguments(struct cotdb *t, int argc, char **argv)
+int tool_no_arguments(struct tool *t, int argc, char **argv)
 {
 	if (argc <= 1)
 		return 0;
-	return cotdb_fail(t, COTDB_EXIT_USAGE, "%s takes no argument '%s'; see cotdb %s --help",
-			  t->command->name, argv[1], t->command->name);
+	return tool_fail(t, TOOL_EXIT_USAGE, "%s takes no argument '%s'; see cotdb %s --help",
+			 t->command->name, argv[1], t->command->name);
 }
 
 static void print_options(void)
@@ -170,7 +169,7 @@ static void print_help(void)
 		printf("  %d  %s\n", exit_codes[i].code, exit_codes[i].text);
 }
 
-static void print_command_help(const struct cotdb_command *c)
+static void print_command_help(const struct tool_command *c)
 {
 	printf("Usage: cotdb [OPTION...] %s%s%s\n%s\n\n", c->name, c->args[0] != '\0' ? " " : "",
 	       c->args, c->help);
@@ -178,7 +177,7 @@ static void print_command_help(const struct cotdb_command *c)
 }
 
 /* Whether the command line begins with the words of a command; *words: how many */
-static bool command_matches(const struct cotdb_command *c, int argc, char **argv, int *words)
+static bool command_matches(const struct tool_command *c, int argc, char **argv, int *words)
 {
 	const char *name = c->name;
 
@@ -215,7 +214,7 @@ static bool option_matches(const char *name, int argc, char **argv, int *i, cons
 
 /* One option of the tool: 1 taken, 0 none of ours, else the exit code of its error as a negative
  * number */
-static int take_option(struct cotdb *t, int argc, char **argv, int *i)
+static int take_option(struct tool *t, int argc, char **argv, int *i)
 {
 	const char *name = argv[*i], *value = NULL;
 
@@ -223,29 +222,29 @@ static int take_option(struct cotdb *t, int argc, char **argv, int *i)
 		t->is_json = value != NULL && strcmp(value, "json") == 0;
 		if (t->is_json || (value != NULL && strcmp(value, "text") == 0))
 			return 1;
-		return -cotdb_fail(t, COTDB_EXIT_USAGE, "--output-as is text or json");
+		return -tool_fail(t, TOOL_EXIT_USAGE, "--output-as is text or json");
 	}
 	if (option_matches("--timeout", argc, argv, i, &value)) {
-		if (value != NULL && cotdb_parse_ms(value, &t->timeout_ms) == 0) {
+		if (value != NULL && tool_parse_ms(value, &t->timeout_ms) == 0) {
 			t->deadline_ms = now_ms() + t->timeout_ms;
 			return 1;
 		}
-		return -cotdb_fail(t, COTDB_EXIT_USAGE,
-				   "--timeout is a time such as 500ms, 5s or 2min, up to an hour");
+		return -tool_fail(t, TOOL_EXIT_USAGE,
+				  "--timeout is a time such as 500ms, 5s or 2min, up to an hour");
 	}
 	if (option_matches("--socket", argc, argv, i, &t->client_socket) ||
 	    option_matches("--run-dir", argc, argv, i, &t->run_dir) ||
 	    option_matches("--run_dir", argc, argv, i, &t->run_dir)) {
 		if (t->client_socket != NULL && t->run_dir != NULL)
 			return 1;
-		return -cotdb_fail(t, COTDB_EXIT_USAGE, "%s needs a value", name);
+		return -tool_fail(t, TOOL_EXIT_USAGE, "%s needs a value", name);
 	}
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct cotdb t = {
+	struct tool t = {
 		.timeout_ms = 5000,
 		.client_socket = daemon_default[DAEMON_OPTION_socket],
 		.run_dir = daemon_default[DAEMON_OPTION_run_dir],
@@ -278,7 +277,7 @@ int main(int argc, char **argv)
 		return command_version(&t, 1, argv);
 	if (left == 0 && is_help) {
 		print_help();
-		return COTDB_EXIT_OK;
+		return TOOL_EXIT_OK;
 	}
 	for (size_t i = 0; i < COMMANDS; i++) {
 		if (!command_matches(&commands[i], left, argv, &words))
@@ -286,12 +285,12 @@ int main(int argc, char **argv)
 		t.command = &commands[i];
 		if (is_help) {
 			print_command_help(t.command);
-			return COTDB_EXIT_OK;
+			return TOOL_EXIT_OK;
 		}
 		return t.command->run(&t, left - words + 1, argv + words - 1);
 	}
 	if (left == 0)
-		return cotdb_fail(&t, COTDB_EXIT_USAGE, "a command is missing; see cotdb --help");
-	return cotdb_fail(&t, COTDB_EXIT_USAGE, "there is no command '%s%s%s'; see cotdb --help",
-			  argv[0], left > 1 ? " " : "", left > 1 ? argv[1] : "");
+		return tool_fail(&t, TOOL_EXIT_USAGE, "a command is missing; see cotdb --help");
+	return tool_fail(&t, TOOL_EXIT_USAGE, "there is no command '%s%s%s'; see cotdb --help",
+			 argv[0], left > 1 ? " " : "", left > 1 ? argv[1] : "");
 }

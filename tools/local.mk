@@ -6,7 +6,7 @@ cotdb_SOURCES = \
 	tools/command_version.c \
 	tools/commands.def \
 	tools/cotdb.c \
-	tools/cotdb.h \
+	tools/tool.h \
 	tools/exit.def \
 	tools/supervisor_act.c \
 	tools/supervisor_act.h \
