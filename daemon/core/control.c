@@ -114,6 +114,7 @@ static int state_read_node(struct core *c, struct member *m, struct cursor *s)
 	}
 	if (!n->is_member) {
 		n->is_member = true;
+		n->silent_ms = core_now(c) + c->config.peer_timeout_ms;
 		c->ops->peer_set(c->world, m->pnn, &peer);
 	}
 	return 0;

@@ -142,9 +142,9 @@ void core_tick(struct core *c)
 	if (c->is_retired)
 		return;
 	c->tick_ms = core_now(c);
-	for (size_t i = 0; i < CORE_MAX_NODES; i++)
-		if (c->node[i] != NULL && i != c->self)
-			session_tick(c, c->node[i]);
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].pnn != c->self)
+			session_tick(c, c->node[c->view.member[i].pnn]);
 	view_tick(c);
 	core_run(c);
 }
@@ -156,10 +156,16 @@ uint64_t core_deadline_ms(const struct core *c)
 	if (c->is_retired)
 		return UINT64_MAX;
 	t = view_deadline(c);
-	for (size_t i = 0; i < CORE_MAX_NODES; i++)
-		if (c->node[i] != NULL && c->node[i]->is_connected &&
-		    c->node[i]->session.ack_due_ms < t)
-			t = c->node[i]->session.ack_due_ms;
+	for (size_t i = 0; i < c->view.n; i++) {
+		const struct node *n = c->node[c->view.member[i].pnn];
+		uint64_t due;
+
+		if (!n->is_member || n->pnn == c->self)
+			continue;
+		due = n->is_connected ? n->session.ack_due_ms : n->silent_ms;
+		if (due < t)
+			t = due;
+	}
 	return t != UINT64_MAX && t < c->tick_ms + 10 ? c->tick_ms + 10 : t;
 }
 

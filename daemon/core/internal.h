@@ -50,6 +50,7 @@ struct node {
 	uint8_t key[CORE_KEY_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_held;
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
+	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
 	struct session session;
 	/* Sweep reports to this lmaster being filled */
 	uint8_t *report;
@@ -99,7 +100,7 @@ struct view {
 	uint32_t max_generation; /* the highest last_generation of all */
 	uint32_t candidate;	 /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
-	uint64_t begin_ms, held_ms, relead_ms;
+	uint64_t begin_ms, held_ms, relead_ms, silent_ms;
 	/* Incarnations that were active in max_generation */
 	struct incarnation *before;
 	size_t before_n;

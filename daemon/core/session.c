@@ -142,6 +142,13 @@ void session_tick(struct core *c, struct node *n)
 	struct session *s = &n->session;
 	struct packet p = { .type = PACKET_ACK };
 
+	if (n->is_member && !n->is_connected && core_now(c) >= n->silent_ms) {
+		n->silent_ms = core_now(c) + c->config.peer_timeout_ms;
+		core_log(c, CORE_LOG_WARNING,
+			 "there is no link to a member of the group | peer=%s(%u) address=%s "
+			 "waiting_bytes=%zu",
+			 node_name(c, n->pnn), n->pnn, n->address, s->end - s->acked);
+	}
 	if (!n->is_connected || s->ack_due_ms == UINT64_MAX)
 		return;
 	if (s->ack_due_ms > core_now(c) && s->untold_bytes < 256 * 1024)
@@ -184,6 +191,7 @@ void core_peer_down(struct core *c, uint32_t pnn)
 	if (c->is_retired || n == NULL || !n->is_connected || pnn == c->self)
 		return;
 	n->is_connected = false;
+	n->silent_ms = core_now(c) + c->config.peer_timeout_ms;
 	n->is_held = false;
 	core_log(c, CORE_LOG_NOTICE,
 		 "link to a peer is down | peer=%s(%u) unacknowledged_bytes=%zu", n->name, pnn,

@@ -78,6 +78,7 @@ static void view_gather(struct core *c, const char *why)
 	v->is_held_sent = v->is_activate_sent = v->is_lock_failed_sent = false;
 	v->relead_ms = UINT64_MAX;
 	v->begin_ms = core_now(c);
+	v->silent_ms = v->begin_ms + c->config.state_timeout_ms;
 	c->lock.is_checked = false;
 	c->lock.since_ms = 0;
 	c->count.views++;
@@ -333,6 +334,32 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 			c->ops->peer_resume(c->world, i);
 }
 
+/* Being in the group does not prove life: who does not tell its state, and was not killed by its
+ * own supervisor either, is to be fenced. The first of those that did asks for it. */
+static void view_silent(struct core *c)
+{
+	struct view *v = &c->view;
+	struct member *self = view_member(c, c->self);
+	bool is_first = self != NULL && self->has_state;
+
+	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
+	for (size_t i = 0; i < v->n; i++)
+		if (v->member[i].has_state && v->member[i].pnn < c->self)
+			is_first = false;
+	for (size_t i = 0; i < v->n; i++) {
+		const struct node *n = c->node[v->member[i].pnn];
+
+		if (v->member[i].has_state || n->pnn == c->self)
+			continue;
+		core_log(
+		    c, CORE_LOG_WARNING,
+		    "a member of the group does not tell its state | node=%s(%u) waited_ms=%llu",
+		    node_name(c, n->pnn), n->pnn, (unsigned long long)(core_now(c) - v->begin_ms));
+		if (is_first && n->boot_id != 0 && gate_quorum(c) && !c->config.allow_unfenced)
+			c->ops->fence_request(c->world, (struct incarnation){ n->pnn, n->boot_id });
+	}
+}
+
 void view_tick(struct core *c)
 {
 	struct view *v = &c->view;
@@ -343,6 +370,8 @@ void view_tick(struct core *c)
 		if (v->n > 0 && v->member[0].pnn == c->self)
 			control_send_restart(c); /* everybody has failed to lead: once more */
 	}
+	if (v->fsm.state == CORE_VIEW_GATHER && now >= v->silent_ms)
+		view_silent(c);
 	if (v->fsm.state == CORE_VIEW_ACTIVE && c->leader == c->self)
 		gate_lock(c); /* lost perhaps */
 	view_lead(c);
@@ -354,6 +383,8 @@ uint64_t view_deadline(const struct core *c)
 
 	if (c->view.fsm.state == CORE_VIEW_GATED && c->view.relead_ms < t)
 		t = c->view.relead_ms;
+	if (c->view.fsm.state == CORE_VIEW_GATHER && c->view.silent_ms < t)
+		t = c->view.silent_ms;
 	return t;
 }
 
