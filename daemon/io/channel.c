@@ -56,9 +56,11 @@ void channel_close(struct channel *c)
 
 static void channel_end(struct channel *c)
 {
+	struct engine *e = c->engine;
+
 	channel_close(c);
 	c->events->ended(c);
-	engine_after_event(c->engine);
+	engine_after_event(e);
 }
 
 static void channel_poll(struct channel *c, bool is_output_wanted)
@@ -88,12 +90,13 @@ static int channel_drain(struct channel *c)
 static int32_t channel_ready(int32_t fd, int32_t revents, void *data)
 {
 	struct channel *c = data;
+	struct engine *e = c->engine;
 	uint8_t buf[IPC_MAX];
 	struct cursor cursor;
 	int rc;
 
 	(void)fd;
-	if (c->engine->is_stopping)
+	if (e->is_stopping)
 		return 0;
 	if ((revents & POLLOUT) != 0) {
 		rc = channel_drain(c);
@@ -111,8 +114,9 @@ static int32_t channel_ready(int32_t fd, int32_t revents, void *data)
 		channel_end(c);
 		return 0;
 	}
+	/* The owner may close the channel, or free it */
 	c->events->packet(c, (enum ipc_type)rc, &cursor);
-	engine_after_event(c->engine);
+	engine_after_event(e);
 	return 0;
 }
 
@@ -158,7 +162,7 @@ int channel_open(struct channel *c, struct engine *e, int fd, size_t queue_max,
 		.events = events,
 		.owner = owner,
 		.fd = fd,
-		.priority = QB_LOOP_HIGH,
+		.priority = events->is_background ? QB_LOOP_LOW : QB_LOOP_HIGH,
 		.queue_max = queue_max,
 		.pidfd = -1,
 	};

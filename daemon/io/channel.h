@@ -19,6 +19,7 @@ struct channel_events {
 	void (*packet)(struct channel *c, enum ipc_type type, struct cursor *cursor);
 	/* The other end is gone or talks nonsense. The channel is closed already. */
 	void (*ended)(struct channel *c);
+	bool is_background; /* behind everything else */
 };
 
 struct channel {

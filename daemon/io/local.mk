@@ -7,7 +7,9 @@ libio_a_SOURCES = \
 	daemon/io/cluster.c daemon/io/cluster.h daemon/io/cluster_map.c daemon/io/cluster_private.h \
 	daemon/io/helpers.c daemon/io/helpers.h daemon/io/helpers_private.h \
 	daemon/io/helpers_pacemaker.c daemon/io/helpers_reclock.c \
-	daemon/io/store.h \
+	daemon/io/store.c daemon/io/store.h daemon/io/store_private.h \
+	daemon/io/store_freeze.c daemon/io/store_sweep.c daemon/io/store_wait.c \
+	daemon/io/store_worker.c \
 	daemon/io/transport.h daemon/io/transport_tcp.c \
 	daemon/io/transport_link.c daemon/io/transport_link.h \
 	daemon/io/transport_handshake.c daemon/io/transport_handshake.h

@@ -29,8 +29,10 @@ int store_db_open(struct engine *e, uint32_t db_id, const char *name, uint32_t d
 void store_db_close(struct engine *e, uint32_t db_id);
 int store_lock(struct engine *e, uint32_t db_id, struct slice key);
 void store_unlock(struct engine *e, uint32_t db_id, struct slice key);
-int store_get(struct engine *e, uint32_t db_id, struct slice key, struct record_header *h, struct slice *body);
-int store_put(struct engine *e, uint32_t db_id, struct slice key, const struct record_header *h, struct slice body);
+int store_get(struct engine *e, uint32_t db_id, struct slice key, struct record_header *h,
+	      struct slice *body);
+int store_put(struct engine *e, uint32_t db_id, struct slice key, const struct record_header *h,
+	      struct slice body);
 int store_del(struct engine *e, uint32_t db_id, struct slice key);
 void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie);
 void store_freeze(struct engine *e);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store_freeze.c: I4: a node that may no longer be in the quorate partition stops its clients. One
+ * process for each volatile database takes the all-record lock and keeps it; clients then block in
+ * libtdb. Thawing ends those processes: robust mutexes, or the kernel's locks, are free with them.
+ */
+#include "store_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "daemon/fatal.h"
+#include "daemon/log.h"
+
+static bool freeze_is_wanted(const struct store *s, const struct store_db *db)
+{
+	return s->is_freezing && (db->flags & DB_PERSISTENT) == 0;
+}
+
+static bool freeze_is_done(const struct store *s)
+{
+	for (size_t i = 0; i < s->db_n; i++)
+		if (freeze_is_wanted(s, s->db[i]) && !s->db[i]->is_frozen)
+			return false;
+	return true;
+}
+
+static void freeze_report(struct store *s)
+{
+	if (!s->is_freezing || s->is_frozen_told || !freeze_is_done(s))
+		return;
+	s->is_frozen_told = true;
+	core_frozen(s->engine->core);
+}
+
+static void freeze_send(struct store_worker *w)
+{
+	uint8_t buf[IPC_MAX];
+	struct writer out = store_worker_job(w, IPC_WORK_FREEZE, w->frozen, buf);
+
+	channel_send(&w->channel, &out);
+}
+
+static void freeze_packet(struct channel *ch, enum ipc_type type, struct cursor *c)
+{
+	struct store_worker *w = ch->owner;
+	uint64_t cookie;
+	char text[256];
+
+	if (cursor_u64(c, &cookie) || cookie != w->cookie)
+		return;
+	if (type == IPC_WORK_LOCKED) {
+		w->frozen->is_frozen = true;
+		freeze_report(w->store);
+		return;
+	}
+	if (type == IPC_WORK_FAILED && !cursor_text(c, text, sizeof(text)))
+		log_error("a database cannot be frozen: %s | db=%s", text, w->frozen->name);
+	else
+		log_error("packet of a worker is not understood | type=%d", (int)type);
+	channel_close(&w->channel);
+	store_worker_ended(&w->channel);
+}
+
+static void freeze_worker_ended(struct channel *ch)
+{
+	struct store_worker *w = ch->owner;
+
+	w->frozen->is_frozen = false;
+	store_worker_ended(ch);
+}
+
+static const struct channel_events freeze_events = {
+	.packet = freeze_packet,
+	.ended = freeze_worker_ended,
+};
+
+void store_freeze_db_opened(struct store *s, struct store_db *db)
+{
+	if (!freeze_is_wanted(s, db))
+		return;
+	db->freezer = calloc(1, sizeof(*db->freezer));
+	if (db->freezer == NULL)
+		fatal(REASON_ENGINE_RESTARTING, "no memory to freeze a database");
+	db->freezer->frozen = db;
+	if (store_worker_start(db->freezer, s, &freeze_events, freeze_send) == 0)
+		freeze_send(db->freezer);
+}
+
+void store_freeze_db_closed(struct store *s, struct store_db *db)
+{
+	(void)s;
+	if (db->freezer == NULL)
+		return;
+	store_worker_stop(db->freezer);
+	free(db->freezer);
+	db->freezer = NULL;
+	db->is_frozen = false;
+}
+
+/* With no database there is nothing to wait for, but the core is not told from inside an op */
+static void freeze_report_later(void *data)
+{
+	struct store *s = data;
+
+	s->is_report_armed = false;
+	if (s->engine->is_stopping)
+		return;
+	freeze_report(s);
+	engine_after_event(s->engine);
+}
+
+void store_freeze(struct engine *e)
+{
+	struct store *s = e->store;
+
+	if (s->is_freezing)
+		return;
+	s->is_freezing = true;
+	s->is_frozen_told = false;
+	for (size_t i = 0; i < s->db_n; i++)
+		store_freeze_db_opened(s, s->db[i]);
+	if (!freeze_is_done(s) || s->is_report_armed)
+		return;
+	if (qb_loop_timer_add(e->loop, QB_LOOP_HIGH, 0, s, freeze_report_later, &s->report_timer) !=
+	    0)
+		fatal(REASON_ENGINE_RESTARTING, "no timer for a freeze");
+	s->is_report_armed = true;
+}
+
+void store_unfreeze(struct engine *e)
+{
+	struct store *s = e->store;
+
+	if (!s->is_freezing)
+		return;
+	s->is_freezing = false;
+	for (size_t i = 0; i < s->db_n; i++)
+		store_freeze_db_closed(s, s->db[i]);
+}
+
+void store_freeze_close(struct store *s)
+{
+	if (s->is_report_armed)
+		qb_loop_timer_del(s->engine->loop, s->report_timer);
+	for (size_t i = 0; i < s->db_n; i++)
+		store_freeze_db_closed(s, s->db[i]);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* store_private.h: what store.c, store_wait.c, store_sweep.c and store_freeze.c share */
+#ifndef COTDB_STORE_PRIVATE_H
+#define COTDB_STORE_PRIVATE_H
+
+#include "channel.h"
+#include "store.h"
+
+struct store_db;
+
+/* A process that waits for locks. Its job, if any, is in the union of its kind. */
+struct store_worker {
+	struct store *store;
+	struct channel channel;
+	bool is_retry_armed;
+	qb_loop_timer_handle retry_timer;
+	uint64_t started_ms, cookie; /* of its job; an answer with another cookie is late */
+	/* It has ended by itself and has been started again: its job is to be given out anew */
+	void (*restarted)(struct store_worker *w);
+	struct store_wait *wait;   /* kind lock */
+	struct store_sweep *sweep; /* kind sweep */
+	struct store_db *frozen;   /* kind freeze */
+};
+
+/* A key whose chain lock another process has */
+struct store_wait {
+	struct store_wait *next_hash;
+	struct store_wait *next, **prev; /* in the queue, while no worker waits for it */
+	struct store_db *db;
+	struct store_worker *worker;
+	bool is_queued, is_polled_only;
+	uint64_t since_us;
+	uint32_t hash;
+	size_t len;
+	uint8_t key[];
+};
+
+struct store_sweep {
+	struct store_sweep *next;
+	struct store_db *db;
+	uint64_t cookie;
+	struct store_worker *worker;
+};
+
+struct store_db {
+	uint32_t id, flags;
+	int tdb_flags; /* what a client has to open it with */
+	char name[CORE_NAME_SIZE];
+	char path[4096];
+	struct tdb_context *tdb;
+	struct store_worker *freezer;
+	bool is_frozen;
+};
+
+enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2 };
+
+struct store {
+	struct engine *engine;
+	bool has_mutexes;
+	uint32_t hash_size, max_dead;
+	struct store_db *db[CORE_MAX_DBS];
+	size_t db_n;
+	struct store_db *last; /* found last */
+	uint8_t *scratch;      /* of the last get */
+	size_t scratch_size;
+	uint64_t next_cookie;
+
+	/* store_wait.c */
+	struct store_worker *locker;
+	size_t locker_n;
+	struct store_wait *wait[STORE_WAIT_BUCKETS];
+	struct store_wait *queue, **queue_tail;
+	bool is_poll_armed;
+	qb_loop_timer_handle poll_timer;
+	struct store_stats stats;
+
+	/* store_sweep.c */
+	struct store_worker sweeper[STORE_SWEEPERS];
+	struct store_sweep *sweeps; /* oldest first */
+	struct core_sweep_entry *entries;
+
+	/* store_freeze.c */
+	bool is_freezing, is_frozen_told, is_report_armed;
+	qb_loop_timer_handle report_timer;
+};
+
+/* NULL when it is not open */
+struct store_db *store_db_by_id(struct store *s, uint32_t db_id);
+
+static inline TDB_DATA store_key(struct slice key)
+{
+	return (TDB_DATA){ .dptr = (unsigned char *)(uintptr_t)key.p, .dsize = key.len };
+}
+
+/* store_worker.c. events->packet gets the channel, whose owner is the worker. */
+int store_worker_start(struct store_worker *w, struct store *s, const struct channel_events *events,
+		       void (*restarted)(struct store_worker *w));
+/* From the channel's ended(): starts it again, at once when it had lived for a while */
+void store_worker_ended(struct channel *ch);
+void store_worker_stop(struct store_worker *w);
+/* Begins a job of that type on a database; the writer takes what else the type has */
+struct writer store_worker_job(struct store_worker *w, enum ipc_type type,
+			       const struct store_db *db, void *buf);
+void store_worker_unlock(struct store_worker *w);
+
+/* store_wait.c */
+int store_wait_open(struct store *s);
+void store_wait_close(struct store *s);
+/* The core wants this key's lock: core_key_unlocked() when it can be had */
+int store_wait_add(struct store *s, struct store_db *db, struct slice key);
+void store_wait_db_closed(struct store *s, struct store_db *db);
+
+/* store_sweep.c */
+void store_sweep_close(struct store *s);
+void store_sweep_db_closed(struct store *s, struct store_db *db);
+
+/* store_freeze.c */
+void store_freeze_close(struct store *s);
+void store_freeze_db_opened(struct store *s, struct store_db *db);
+void store_freeze_db_closed(struct store *s, struct store_db *db);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store_sweep.c: reading whole databases for a recovery. Workers of their own do it, two at a time
+ * so that one chain that a client holds does not stop all of it; they send the records in packets
+ * and wait when the channel is full, so the engine takes them at its own pace, behind its other
+ * work. A sweep whose worker dies begins again: what was reported twice does no harm.
+ */
+#include "store_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "daemon/fatal.h"
+#include "daemon/log.h"
+
+/* The shortest record of a packet: rsn, dmaster, flags, length of the key */
+enum { SWEEP_ENTRIES_MAX = IPC_MAX / (8 + 4 + 4 + 4) };
+
+static void sweep_assign(struct store *s);
+
+static void sweep_remove(struct store *s, struct store_sweep *x)
+{
+	struct store_sweep **p = &s->sweeps;
+
+	while (*p != x)
+		p = &(*p)->next;
+	*p = x->next;
+	if (x->worker != NULL)
+		x->worker->sweep = NULL;
+	free(x);
+}
+
+static int sweep_records(struct store *s, const struct store_sweep *x, struct cursor *c)
+{
+	uint32_t n;
+
+	if (cursor_u32(c, &n) || n > SWEEP_ENTRIES_MAX)
+		return 1;
+	for (uint32_t i = 0; i < n; i++) {
+		struct core_sweep_entry *entry = &s->entries[i];
+
+		if (cursor_u64(c, &entry->header.rsn) || cursor_u32(c, &entry->header.dmaster) ||
+		    cursor_u32(c, &entry->header.flags) ||
+		    cursor_block(c, CORE_MAX_KEY, &entry->key))
+			return 1;
+	}
+	core_sweep_batch(s->engine->core, x->db->id, x->cookie, s->entries, n);
+	return 0;
+}
+
+static void sweep_packet(struct channel *ch, enum ipc_type type, struct cursor *c)
+{
+	struct store_worker *w = ch->owner;
+	struct store *s = w->store;
+	struct store_sweep *x = w->sweep;
+	uint64_t cookie, sweep_cookie;
+	uint32_t db_id;
+	char text[256];
+
+	if (cursor_u64(c, &cookie) || cookie != w->cookie || x == NULL)
+		return;
+	switch (type) {
+	case IPC_WORK_RECORDS:
+		if (sweep_records(s, x, c))
+			break;
+		return;
+	case IPC_WORK_SWEPT:
+		db_id = x->db->id;
+		sweep_cookie = x->cookie;
+		sweep_remove(s, x);
+		core_sweep_end(s->engine->core, db_id, sweep_cookie);
+		sweep_assign(s);
+		return;
+	case IPC_WORK_FAILED:
+		if (cursor_text(c, text, sizeof(text)))
+			break;
+		log_error("a database cannot be swept: %s | db=%s", text, x->db->name);
+		break;
+	default:
+		break;
+	}
+	/* Once more, with a new process */
+	x->worker = NULL;
+	w->sweep = NULL;
+	channel_close(&w->channel);
+	store_worker_ended(&w->channel);
+}
+
+static void sweep_worker_ended(struct channel *ch)
+{
+	struct store_worker *w = ch->owner;
+
+	if (w->sweep != NULL)
+		w->sweep->worker = NULL;
+	w->sweep = NULL;
+	store_worker_ended(ch);
+}
+
+static void sweep_worker_restarted(struct store_worker *w)
+{
+	sweep_assign(w->store);
+}
+
+static const struct channel_events sweep_events = {
+	.packet = sweep_packet,
+	.ended = sweep_worker_ended,
+	.is_background = true,
+};
+
+/* A worker that is free, started if it does not run yet */
+static struct store_worker *sweep_worker(struct store *s)
+{
+	for (size_t i = 0; i < STORE_SWEEPERS; i++) {
+		struct store_worker *w = &s->sweeper[i];
+
+		if (w->sweep != NULL || w->is_retry_armed)
+			continue;
+		if (w->store == NULL &&
+		    store_worker_start(w, s, &sweep_events, sweep_worker_restarted) != 0)
+			continue;
+		if (channel_is_open(&w->channel))
+			return w;
+	}
+	return NULL;
+}
+
+static void sweep_assign(struct store *s)
+{
+	for (struct store_sweep *x = s->sweeps; x != NULL; x = x->next) {
+		uint8_t buf[IPC_MAX];
+		struct store_worker *w;
+		struct writer out;
+
+		if (x->worker != NULL)
+			continue;
+		w = sweep_worker(s);
+		if (w == NULL)
+			return;
+		out = store_worker_job(w, IPC_WORK_SWEEP, x->db, buf);
+		if (channel_send(&w->channel, &out) != 0)
+			continue;
+		x->worker = w;
+		w->sweep = x;
+	}
+}
+
+void store_sweep_db_closed(struct store *s, struct store_db *db)
+{
+	struct store_sweep *x = s->sweeps, *next;
+
+	for (; x != NULL; x = next) {
+		next = x->next;
+		if (x->db != db)
+			continue;
+		if (x->worker != NULL) {
+			struct store_worker *w = x->worker;
+
+			/* libtdb's robust mutexes survive the end of one that holds a chain */
+			store_worker_stop(w);
+			x->worker = NULL;
+		}
+		sweep_remove(s, x);
+	}
+}
+
+void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie)
+{
+	struct store *s = e->store;
+	struct store_db *db = store_db_by_id(s, db_id);
+	struct store_sweep *x, **tail = &s->sweeps;
+
+	if (db == NULL)
+		return;
+	store_sweep_db_closed(s, db);
+	if (s->entries == NULL)
+		s->entries = calloc(SWEEP_ENTRIES_MAX, sizeof(*s->entries));
+	x = calloc(1, sizeof(*x));
+	if (x == NULL || s->entries == NULL)
+		fatal(REASON_ENGINE_RESTARTING, "no memory for a sweep");
+	x->db = db;
+	x->cookie = cookie;
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	*tail = x;
+	sweep_assign(s);
+}
+
+void store_sweep_close(struct store *s)
+{
+	for (size_t i = 0; i < STORE_SWEEPERS; i++)
+		store_worker_stop(&s->sweeper[i]);
+	while (s->sweeps != NULL) {
+		struct store_sweep *x = s->sweeps;
+
+		s->sweeps = x->next;
+		free(x);
+	}
+	free(s->entries);
+}
