@@ -24,8 +24,9 @@ def command_line(conf):
 def crm_commands(conf):
     params = [f"{k}={v}" for k, v in parameters(conf).items()]
     return [["configure", "primitive", RESOURCE, "ocf:cotdb:cotdbd", "params", *params,
-             "op", "start", "timeout=60s", "interval=0", "op", "stop", "timeout=30s", "interval=0",
-             "op", "monitor", "interval=10s", "timeout=20s", "on-fail=fence"],
+             "op", "start", "timeout=60s", "interval=0", "op", "stop", "timeout=60s", "interval=0",
+             "op", "monitor", "interval=10s", "timeout=20s", "on-fail=fence",
+             "meta", "failure-timeout=30s"],
             ["configure", "clone", CLONE, RESOURCE, "meta", "interleave=true"]]
 
 
