@@ -137,7 +137,7 @@ int32_t control_get_db_seqnum(struct control_request *r, struct control_answer *
 
 int32_t control_get_db_statistics(struct control_request *r, struct control_answer *a)
 {
-	struct ctdb_db_statistics t = { .num_hot_keys = 10 };
+	struct ctdb_db_statistics t = { 0 };
 	struct core_db_info info;
 	int32_t status = db_find(r, a, &info);
 

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The client socket and the controls
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_client
+TESTS += tests/unit/test_client
+tests_unit_test_client_SOURCES = tests/unit/test_client.c \
+	tests/unit/client_world.c tests/unit/client_world.h
+tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS)
+tests_unit_test_client_LDADD = libclient.a libdaemon.a libcotdb-base.a \
+	$(CMOCKA_LIBS) $(QB_LIBS) $(JSON_LIBS)
+endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* client_world.h: see client_world.c */
+#ifndef COTDB_CLIENT_WORLD_H
+#define COTDB_CLIENT_WORLD_H
+
+#include <stdbool.h>
+
+#define WORLD_COMMAND 0xAE00000000000001ULL
+enum world_command {
+	WORLD_ACTIVE = 1,
+	WORLD_INACTIVE,
+	WORLD_NODE_2_GONE,
+	WORLD_NODE_2_BACK,
+	WORLD_CONGESTED,
+	WORLD_NOT_CONGESTED,
+};
+
+/* Serves on that socket until it is killed; closes ready_fd (if >= 0) when it listens. Returns a
+ * positive errno if it cannot begin. */
+int world_serve(const char *path, bool is_active, int ready_fd);
+
+#endif

@@ -1,0 +1,947 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_client.c: the client socket as a client sees it, byte by byte: framing, malformed input,
+ * controls here and on another node, what waits for the first view, back-pressure, bounds. The
+ * daemon's own code on a real socket, in a child with the world of client_world.c.
+ *
+ * `test_client --serve PATH` leaves the child's part to try tools on by hand.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "client_world.h"
+#include "daemon/io/control.h"
+#include "lib/codec.h"
+#include "lib/jenkins.h"
+#include "lib/payload.h"
+
+#define PATIENCE_MS 10000
+/* Long enough to see that nothing comes, in a test that expects silence */
+#define SILENCE_MS 100
+
+static char dir[] = "/tmp/test_client.XXXXXX";
+static char path[sizeof(dir) + 32];
+static pid_t world;
+
+/* ---- a client
+ * ------------------------------------------------------------------------------------ */
+
+struct peer {
+	int fd;
+	uint32_t reqid;
+	size_t len;
+	uint8_t buf[1 << 17];
+};
+
+struct answer {
+	struct packet_header h;
+	struct reply_control control;
+	struct reply_call call;
+	struct reply_error error;
+	struct req_message message;
+};
+
+static struct peer *peer_open(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct peer *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	p->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(p->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return p;
+}
+
+static void peer_close(struct peer *p)
+{
+	close(p->fd);
+	free(p);
+}
+
+static void peer_send(struct peer *p, const void *data, size_t len)
+{
+	assert_int_equal(send(p->fd, data, len, MSG_NOSIGNAL), len);
+}
+
+/* 1: a packet; 0: the connection has ended; -1: nothing came */
+static int peer_receive_for(struct peer *p, struct answer *a, int timeout_ms)
+{
+	for (;;) {
+		struct slice packet;
+		struct cursor c;
+		if (packet_frame(slice_of(p->buf, p->len), sizeof(p->buf), &packet) == 1) {
+			static uint8_t copy[sizeof(p->buf)];
+			memcpy(copy, packet.p, packet.len);
+			memmove(p->buf, p->buf + packet.len, p->len - packet.len);
+			p->len -= packet.len;
+			packet.p = copy;
+			assert_int_equal(packet.len % 8, 0);
+			assert_true(packet.len >= 48);
+			assert_int_equal(packet_header_decode(packet, &a->h, &c), 0);
+			switch (a->h.operation) {
+			case CTDB_REPLY_CONTROL:
+				assert_int_equal(reply_control_decode(&c, &a->control), 0);
+				return 1;
+			case CTDB_REPLY_CALL:
+				assert_int_equal(reply_call_decode(&c, &a->call), 0);
+				return 1;
+			case CTDB_REPLY_ERROR:
+				assert_int_equal(reply_error_decode(&c, &a->error), 0);
+				return 1;
+			case CTDB_REQ_MESSAGE:
+				assert_int_equal(req_message_decode(&c, &a->message), 0);
+				return 1;
+			}
+			fail_msg("a packet that is not for clients: %u", a->h.operation);
+		}
+		struct pollfd fd = { .fd = p->fd, .events = POLLIN };
+		if (poll(&fd, 1, timeout_ms) == 0)
+			return -1;
+		ssize_t n = read(p->fd, p->buf + p->len, sizeof(p->buf) - p->len);
+		if (n <= 0)
+			return 0;
+		p->len += (size_t)n;
+	}
+}
+
+static void peer_receive(struct peer *p, struct answer *a)
+{
+	assert_int_equal(peer_receive_for(p, a, PATIENCE_MS), 1);
+}
+
+/* Waits for the end of the connection, whatever comes before */
+static void peer_expect_end(struct peer *p)
+{
+	struct answer a;
+	int rc;
+
+	while ((rc = peer_receive_for(p, &a, PATIENCE_MS)) == 1)
+		;
+	assert_int_equal(rc, 0);
+}
+
+static size_t control_packet(uint8_t *to, size_t size, uint32_t dest, uint32_t reqid,
+			     const struct req_control *m)
+{
+	struct packet_header h = { .destnode = dest, .reqid = reqid };
+	struct writer w = writer_of(to, size);
+
+	req_control_encode(&w, &h, m);
+	assert_false(w.failed);
+	return w.len;
+}
+
+static uint32_t peer_ask(struct peer *p, uint32_t dest, uint32_t opcode, uint64_t srvid,
+			 uint32_t flags, const void *data, size_t len)
+{
+	static uint8_t packet[1 << 16];
+	struct req_control m = {
+		.opcode = opcode, .srvid = srvid, .flags = flags, .data = slice_of(data, len)
+	};
+
+	peer_send(p, packet, control_packet(packet, sizeof(packet), dest, ++p->reqid, &m));
+	return p->reqid;
+}
+
+/* Asks a control and waits for its answer; messages that come between are dropped */
+static int32_t peer_control(struct peer *p, uint32_t dest, uint32_t opcode, const void *data,
+			    size_t len, struct answer *a)
+{
+	uint32_t reqid = peer_ask(p, dest, opcode, 0, 0, data, len);
+
+	do
+		peer_receive(p, a);
+	while (a->h.operation == CTDB_REQ_MESSAGE);
+	assert_int_equal(a->h.operation, CTDB_REPLY_CONTROL);
+	assert_int_equal(a->h.reqid, reqid);
+	if (a->control.status == 0)
+		assert_int_equal(a->control.text.len, 0);
+	else
+		assert_int_equal(a->control.data.len, 0);
+	return a->control.status;
+}
+
+static void peer_message(struct peer *p, uint32_t dest, uint64_t srvid, const void *data,
+			 size_t len)
+{
+	uint8_t packet[512];
+	struct packet_header h = { .destnode = dest, .generation = 1 };
+	struct req_message m = { .srvid = srvid, .data = slice_of(data, len) };
+	struct writer w = writer_of(packet, sizeof(packet));
+
+	req_message_encode(&w, &h, &m);
+	assert_false(w.failed);
+	peer_send(p, packet, w.len);
+}
+
+static void peer_call(struct peer *p, uint32_t reqid, uint32_t db_id, uint32_t callid,
+		      const char *key)
+{
+	uint8_t packet[512];
+	struct packet_header h = { .reqid = reqid };
+	struct req_call m = { .db_id = db_id, .callid = callid, .key = slice_of(key, strlen(key)) };
+	struct writer w = writer_of(packet, sizeof(packet));
+
+	req_call_encode(&w, &h, &m);
+	assert_false(w.failed);
+	peer_send(p, packet, w.len);
+}
+
+static void peer_command(struct peer *p, enum world_command command)
+{
+	uint32_t n = command;
+
+	peer_message(p, CTDB_CURRENT_NODE, WORLD_COMMAND, &n, sizeof(n));
+}
+
+/* The daemon is there and serves others */
+static void expect_well(void)
+{
+	struct peer *p = peer_open();
+	struct answer a;
+
+	assert_int_equal(peer_control(p, CTDB_CURRENT_NODE, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+	peer_close(p);
+}
+
+/* ---- the world
+ * ------------------------------------------------------------------------------------- */
+
+static void world_start(bool is_active)
+{
+	int ready[2];
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	world = fork();
+	assert_true(world >= 0);
+	if (world == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(ready[0]);
+		_exit(world_serve(path, is_active, ready[1]));
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 0);
+	close(ready[0]);
+	expect_well();
+}
+
+static void world_end(void)
+{
+	if (world > 0) {
+		kill(world, SIGKILL);
+		waitpid(world, NULL, 0);
+	}
+	world = 0;
+}
+
+static int setup_active(void **state)
+{
+	(void)state;
+	world_start(true);
+	return 0;
+}
+
+static int setup_waiting(void **state)
+{
+	(void)state;
+	world_start(false);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_end();
+	return 0;
+}
+
+/* ---- framing
+ * ----------------------------------------------------------------------------------------- */
+
+static void test_socket_file(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	/* a second daemon is refused; a leftover is replaced (each setup proves it) */
+	assert_int_equal(world_serve(path, true, -1), EADDRINUSE);
+	expect_well();
+}
+
+/* Unpadded packets, cut at every place */
+static void test_split(void **state)
+{
+	struct req_control m = { .opcode = CTDB_CONTROL_ECHO_DATA };
+	uint8_t payload[8 + 13], packet[3 * 256];
+	struct writer w = writer_of(payload, sizeof(payload));
+	struct peer *p = peer_open();
+	struct answer a;
+	size_t len = 0;
+
+	(void)state;
+	writer_u32(&w, 0);
+	writer_block(&w, "thirteen byte", 13);
+	m.data = slice_of(payload, sizeof(payload));
+	for (uint32_t i = 1; i <= 3; i++) {
+		uint32_t unpadded = 60 + sizeof(payload);
+		control_packet(packet + len, 256, 0, i, &m);
+		memcpy(packet + len, &unpadded, 4); /* as Samba sends it */
+		len += unpadded;
+	}
+	for (size_t cut = 0; cut <= len; cut++) {
+		peer_send(p, packet, cut);
+		if (cut % 4 == 0) { /* let it be read apart */
+			struct peer *other = peer_open();
+			peer_control(other, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a);
+			peer_close(other);
+		}
+		if (cut < len)
+			peer_send(p, packet + cut, len - cut);
+		for (uint32_t i = 1; i <= 3; i++) {
+			peer_receive(p, &a);
+			assert_int_equal(a.h.reqid, i);
+			assert_int_equal(a.control.status, 0);
+			assert_int_equal(a.control.data.len, sizeof(payload));
+			assert_memory_equal(a.control.data.p, payload, sizeof(payload));
+		}
+	}
+	peer_close(p);
+}
+
+static void test_bad_lengths(void **state)
+{
+	static const uint32_t lengths[] = { 0, 1, 8, 31, CTDB_MAX_PACKET + 1, UINT32_MAX };
+	uint8_t bytes[64] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct peer *p = peer_open();
+		memcpy(bytes, &lengths[i], 4);
+		peer_send(p, bytes, 4);
+		peer_expect_end(p);
+		peer_close(p);
+	}
+	expect_well();
+}
+
+static void test_bad_magic(void **state)
+{
+	uint8_t packet[128];
+	struct req_control m = { .opcode = CTDB_CONTROL_PING };
+
+	(void)state;
+	for (size_t at = 4; at <= 8; at += 4) {
+		struct peer *p = peer_open();
+		size_t len = control_packet(packet, sizeof(packet), 0, 1, &m);
+		packet[at] ^= 0xff;
+		peer_send(p, packet, len);
+		peer_expect_end(p);
+		assert_int_equal(p->len, 0);
+		peer_close(p);
+	}
+	expect_well();
+}
+
+/* A huge length that is believable, and nothing behind it, costs nobody else anything */
+static void test_long_begin(void **state)
+{
+	uint32_t length = CTDB_MAX_PACKET;
+	struct peer *p = peer_open();
+
+	(void)state;
+	peer_send(p, &length, sizeof(length));
+	expect_well();
+	peer_close(p);
+	expect_well();
+}
+
+/* A packet longer than any buffer arrives whole */
+static void test_long_packet(void **state)
+{
+	size_t data_len = 3u << 20, size = data_len + 256;
+	uint8_t *packet = malloc(size), *data = calloc(1, data_len);
+	struct req_control m = { .opcode = CTDB_CONTROL_PING, .data = slice_of(data, data_len) };
+	struct peer *p = peer_open();
+	struct answer a;
+
+	(void)state;
+	size_t len = control_packet(packet, size, 0, 7, &m);
+	for (size_t sent = 0; sent < len;) {
+		ssize_t n = send(p->fd, packet + sent, len - sent, MSG_NOSIGNAL);
+		assert_true(n > 0);
+		sent += (size_t)n;
+	}
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, 7);
+	assert_int_equal(a.control.status, -1); /* PING takes no data */
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+	peer_close(p);
+	free(packet);
+	free(data);
+}
+
+/* Operations that are not a client's, inner lengths that lie */
+static void test_bad_packets(void **state)
+{
+	uint8_t packet[128];
+	struct req_control ping = { .opcode = CTDB_CONTROL_PING };
+	struct peer *p = peer_open();
+	struct answer a;
+	uint32_t n;
+
+	(void)state;
+	for (n = 0; n < 200; n++) {
+		size_t len = control_packet(packet, sizeof(packet), 0, 1, &ping);
+		if (n == CTDB_REQ_CALL || n == CTDB_REQ_CONTROL)
+			continue;
+		memcpy(packet + 16, &n, 4);
+		peer_send(p, packet, len);
+	}
+	assert_int_equal(peer_receive_for(p, &a, SILENCE_MS), -1);
+	/* a control whose data is longer than the packet */
+	size_t len = control_packet(packet, sizeof(packet), 0, 9, &ping);
+	n = 1000;
+	memcpy(packet + 56, &n, 4);
+	peer_send(p, packet, len);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, 9);
+	assert_int_equal(a.control.status, -1);
+	assert_true(a.control.text.len > 0);
+	/* a header alone, for each operation */
+	for (n = 0; n < 11; n++) {
+		uint32_t header[8] = { 32, CTDB_MAGIC, 1, 0, n, 0, 0, 50 + n };
+		peer_send(p, header, sizeof(header));
+	}
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REPLY_ERROR);
+	assert_int_equal(a.h.reqid, 50);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REPLY_CONTROL);
+	assert_int_equal(a.control.status, -1);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+	peer_close(p);
+}
+
+/* ---- controls
+ * ------------------------------------------------------------------------------------------ */
+
+/* Whatever the opcode, and however much data: one answer, and the connection lives. Data of a
+ * wrong size is refused with a text. */
+static void test_all_opcodes(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 3, 4, 5, 8, 11, 12, 16, 24, 28, 56, 64, 488, 1000 };
+	static uint8_t data[1000];
+	struct peer *p = peer_open();
+	struct answer a;
+
+	(void)state;
+	for (uint32_t opcode = 0; opcode < 180; opcode++)
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			const struct control_row *row = control_row(opcode);
+			int32_t status = peer_control(p, 0, opcode, data, sizes[i], &a);
+			bool is_right = row && row->use != CONTROL_USE_RETIRED &&
+					payload_check(row->request, slice_of(data, sizes[i])) == 0;
+			if (!is_right && (status != -1 || a.control.text.len == 0))
+				fail_msg("control %u with %zu bytes: status %d", opcode, sizes[i],
+					 status);
+			if (status < 0 && a.control.text.len == 0)
+				fail_msg("control %u with %zu bytes: no text", opcode, sizes[i]);
+		}
+	peer_close(p);
+}
+
+static void test_same_on_other_node(void **state)
+{
+	static const uint32_t opcodes[] = {
+		CTDB_CONTROL_GET_NODEMAP,      CTDB_CONTROL_GETVNNMAP,
+		CTDB_CONTROL_GET_RUNSTATE,     CTDB_CONTROL_LIST_TUNABLES,
+		CTDB_CONTROL_GET_ALL_TUNABLES, CTDB_CONTROL_GET_DBMAP
+	};
+	static uint8_t first[1 << 16];
+	struct peer *p = peer_open();
+	struct answer a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++) {
+		assert_int_equal(peer_control(p, CTDB_CURRENT_NODE, opcodes[i], NULL, 0, &a), 0);
+		size_t len = a.control.data.len;
+		memcpy(first, a.control.data.p, len);
+		assert_int_equal(peer_control(p, 1, opcodes[i], NULL, 0, &a), 0);
+		assert_int_equal(a.control.data.len, len);
+		assert_memory_equal(a.control.data.p, first, len);
+	}
+	/* what is about a connection cannot come from another node */
+	assert_int_equal(peer_control(p, 1, CTDB_CONTROL_REGISTER_SRVID, NULL, 0, &a), -1);
+	assert_true(a.control.text.len > 0);
+	assert_int_equal(peer_control(p, 1, CTDB_CONTROL_DB_ATTACH, "x.tdb", 6, &a), -1);
+	/* nobody there */
+	assert_int_equal(peer_control(p, 3, CTDB_CONTROL_PING, NULL, 0, &a), -1);
+	assert_int_equal(peer_control(p, 0xF0000005U, CTDB_CONTROL_PING, NULL, 0, &a), -1);
+	/* to all nodes, with an answer: from whom? */
+	assert_int_equal(peer_control(p, CTDB_BROADCAST_ALL, CTDB_CONTROL_PING, NULL, 0, &a), -1);
+	peer_close(p);
+}
+
+static void test_other_node_goes(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	struct answer a;
+
+	(void)state;
+	peer_ask(p, 2, CTDB_CONTROL_PING, 0, 0, NULL, 0);
+	peer_ask(p, 2, CTDB_CONTROL_PING, 0, CTDB_CONTROL_NOREPLY, NULL, 0);
+	/* the connection is usable meanwhile, and this one hears of nothing */
+	uint32_t mine = peer_ask(p, 0, CTDB_CONTROL_GET_PNN, 0, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, mine);
+	peer_ask(q, 2, CTDB_CONTROL_PING, 0, 0, NULL, 0);
+	peer_close(q);
+	peer_command(p, WORLD_NODE_2_GONE);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, 1);
+	assert_int_equal(a.control.status, -1);
+	assert_memory_equal(a.control.text.p, "node is disconnected", 20);
+	assert_int_equal(peer_control(p, 2, CTDB_CONTROL_PING, NULL, 0, &a), -1);
+	peer_close(p);
+}
+
+static void test_other_node_is_silent(void **state)
+{
+	struct ctdb_tunable t = { .value = 1, .name = "controltimeout" };
+	struct peer *p = peer_open();
+	struct answer a;
+	uint8_t data[64];
+	struct writer w = writer_of(data, sizeof(data));
+
+	(void)state;
+	ctdb_tunable_encode(&w, &t);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_TUNABLE, data, w.len, &a), 0);
+	assert_int_equal(peer_control(p, 2, CTDB_CONTROL_PING, NULL, 0, &a), -1);
+	assert_true(a.control.text.len > 0);
+	peer_close(p);
+}
+
+static void test_nodemap(void **state)
+{
+	static const uint32_t flags[] = { 0, 0, 0x03, CTDB_NODE_DELETED, 0x03 };
+	static const char *const address[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3", "0.0.0.0",
+					       "2001:db8::5" };
+	struct peer *p = peer_open();
+	struct ctdb_node node;
+	struct answer a;
+	uint32_t n;
+
+	(void)state;
+	peer_command(p, WORLD_NODE_2_GONE);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_NODEMAP, NULL, 0, &a), 0);
+	struct cursor c = cursor_of(a.control.data.p, a.control.data.len);
+	assert_int_equal(ctdb_list_decode(&c, ctdb_node_SIZE, &n), 0);
+	assert_int_equal(n, 5);
+	for (uint32_t i = 0; i < n; i++) {
+		char text[CTDB_ADDRESS_TEXT_SIZE];
+		assert_int_equal(ctdb_node_decode(&c, &node), 0);
+		ctdb_address_text(&node.address, text);
+		assert_int_equal(node.pnn, i);
+		assert_int_equal(node.flags, flags[i]);
+		assert_string_equal(text, address[i]);
+		assert_int_equal(node.address.port, 4379);
+	}
+	peer_close(p);
+}
+
+static void test_registrations(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	struct ctdb_pid_srvid who = { .pid = getpid(), .srvid = 77 };
+	uint8_t data[16];
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+
+	(void)state;
+	ctdb_pid_srvid_encode(&w, &who);
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_CHECK_PID_SRVID, data, w.len, &a), -1);
+	peer_ask(p, 0, CTDB_CONTROL_REGISTER_SRVID, 77, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(a.control.status, 0);
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_CHECK_PID_SRVID, data, w.len, &a), 0);
+	assert_int_equal(peer_control(q, 1, CTDB_CONTROL_CHECK_PID_SRVID, data, w.len, &a), 0);
+	int32_t pid = getpid();
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_PROCESS_EXISTS, &pid, 4, &a), 0);
+	pid = 1;
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_PROCESS_EXISTS, &pid, 4, &a), -1);
+	peer_message(q, CTDB_BROADCAST_CONNECTED, 77, "hello", 5);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REQ_MESSAGE);
+	assert_int_equal(a.message.srvid, 77);
+	assert_int_equal(a.message.data.len, 5);
+	peer_ask(p, 0, CTDB_CONTROL_DEREGISTER_SRVID, 77, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(a.control.status, 0);
+	peer_ask(p, 0, CTDB_CONTROL_DEREGISTER_SRVID, 77, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(a.control.status, ENOENT);
+	peer_close(p);
+	peer_close(q);
+}
+
+/* The notification goes out when its owner's connection ends, unless it was taken back */
+static void test_notify(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	uint8_t data[64];
+	struct answer a;
+
+	(void)state;
+	peer_ask(q, 0, CTDB_CONTROL_REGISTER_SRVID, 500, 0, NULL, 0);
+	peer_receive(q, &a);
+	for (uint64_t srvid = 500; srvid <= 501; srvid++) {
+		struct ctdb_notify_data n = { .srvid = srvid, .data = slice_of("gone", 4) };
+		struct writer w = writer_of(data, sizeof(data));
+		ctdb_notify_data_encode(&w, &n);
+		assert_int_equal(peer_control(p, 0, CTDB_CONTROL_REGISTER_NOTIFY, data, w.len, &a),
+				 0);
+		assert_int_equal(peer_control(p, 0, CTDB_CONTROL_REGISTER_NOTIFY, data, w.len, &a),
+				 -1);
+	}
+	uint64_t taken_back = 501;
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DEREGISTER_NOTIFY, &taken_back, 8, &a), 0);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DEREGISTER_NOTIFY, &taken_back, 8, &a),
+			 -1);
+	peer_close(p);
+	peer_receive(q, &a);
+	assert_int_equal(a.message.srvid, 500);
+	assert_int_equal(a.message.data.len, 4);
+	peer_close(q);
+}
+
+/* A new one hears of the leader at once, everybody each second */
+static void test_leader(void **state)
+{
+	struct peer *p = peer_open();
+	struct answer a;
+	uint32_t leader;
+
+	(void)state;
+	peer_ask(p, 0, CTDB_CONTROL_REGISTER_SRVID, CTDB_SRVID_LEADER, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REPLY_CONTROL);
+	for (int i = 0; i < 2; i++) {
+		peer_receive(p, &a);
+		assert_int_equal(a.h.operation, CTDB_REQ_MESSAGE);
+		assert_int_equal(a.message.srvid, CTDB_SRVID_LEADER);
+		assert_int_equal(a.message.data.len, 4);
+		memcpy(&leader, a.message.data.p, 4);
+		assert_int_equal(leader, 0);
+	}
+	peer_close(p);
+}
+
+static void test_tunables(void **state)
+{
+	struct ctdb_tunable t = { .value = 7, .name = "vacuumINTERVAL" };
+	struct peer *p = peer_open();
+	uint8_t data[64];
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+	uint32_t value;
+
+	(void)state;
+	ctdb_tunable_encode(&w, &t);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_TUNABLE, data, w.len, &a), 0);
+	w = writer_of(data, sizeof(data));
+	ctdb_name_encode(&w, "VacuumInterval");
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_TUNABLE, data, w.len, &a), 0);
+	memcpy(&value, a.control.data.p, 4);
+	assert_int_equal(value, 7);
+	w = writer_of(data, sizeof(data));
+	ctdb_name_encode(&w, "VacuumIntervals");
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_TUNABLE, data, w.len, &a), -EINVAL);
+	snprintf(t.name, sizeof(t.name), "DeterministicIPs"); /* obsolete: done, with a warning */
+	w = writer_of(data, sizeof(data));
+	ctdb_tunable_encode(&w, &t);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_TUNABLE, data, w.len, &a), 1);
+	peer_close(p);
+}
+
+static void test_status_json(void **state)
+{
+	struct peer *p = peer_open();
+	struct answer a;
+
+	(void)state;
+	for (uint32_t pnn = 0; pnn < 2; pnn++) {
+		assert_int_equal(peer_control(p, pnn, COTDB_CONTROL_STATUS, NULL, 0, &a), 0);
+		const char *text = ctdb_text_decode(a.control.data);
+		assert_non_null(text);
+		assert_non_null(strstr(text, "\"path\":\"/clusterfs/.cotdb.lock\""));
+		assert_non_null(strstr(text, "\"name\":\"node5\""));
+		assert_non_null(strstr(text, "\"generation\":17"));
+	}
+	peer_close(p);
+}
+
+/* ---- databases and calls
+ * ---------------------------------------------------------------------------------- */
+
+static uint32_t attach(struct peer *p, const char *name)
+{
+	struct answer a;
+	uint32_t db_id;
+
+	assert_int_equal(
+	    peer_control(p, CTDB_CURRENT_NODE, CTDB_CONTROL_DB_ATTACH, name, strlen(name) + 1, &a),
+	    0);
+	assert_int_equal(a.control.data.len, 4);
+	memcpy(&db_id, a.control.data.p, 4);
+	assert_int_equal(db_id, jenkins_db_id(name));
+	return db_id;
+}
+
+static void test_attach(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "../x.tdb", "a/b", "x\ny" };
+	struct peer *p = peer_open();
+	struct answer a;
+
+	(void)state;
+	assert_int_equal(attach(p, "g_lock.tdb"), 0x4d2a432b);
+	assert_int_equal(attach(p, "g_lock.tdb"), 0x4d2a432b);
+	assert_int_equal(
+	    peer_control(p, 0, CTDB_CONTROL_DB_ATTACH_PERSISTENT, "g_lock.tdb", 11, &a), -1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(
+		    peer_control(p, 0, CTDB_CONTROL_DB_ATTACH, bad[i], strlen(bad[i]) + 1, &a), -1);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DB_ATTACH, "no NUL", 6, &a), -1);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GETDBPATH, "\x2b\x43\x2a\x4d", 4, &a), 0);
+	assert_string_equal(ctdb_text_decode(a.control.data), "/nowhere/g_lock.tdb.0");
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_DBNAME, "\x2b\x43\x2a\x4d", 4, &a), 0);
+	assert_string_equal(ctdb_text_decode(a.control.data), "g_lock.tdb");
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GETDBPATH, "abcd", 4, &a), -1);
+	peer_close(p);
+}
+
+static void test_calls(void **state)
+{
+	struct peer *p = peer_open();
+	struct answer a;
+	uint32_t db_id = attach(p, "calls.tdb");
+
+	(void)state;
+	for (uint32_t i = 1; i <= 100; i++)
+		peer_call(p, i, db_id, i % 2 ? CTDB_CALL_FETCH : CTDB_CALL_NULL, "key");
+	for (uint32_t i = 1; i <= 100; i++) {
+		peer_receive(p, &a);
+		assert_int_equal(a.h.operation, CTDB_REPLY_CALL);
+		assert_int_equal(a.h.reqid, i);
+		assert_int_equal(a.h.generation, 17);
+		assert_int_equal(a.call.data.len, i % 2 ? 12 : 0);
+	}
+	peer_call(p, 200, db_id + 1, CTDB_CALL_NULL, "key");
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REPLY_ERROR);
+	peer_call(p, 201, db_id, CTDB_CALL_NULL, "");
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REPLY_ERROR);
+	assert_int_equal(a.h.reqid, 201);
+	peer_close(p);
+}
+
+/* Before the first view calls and attaches wait, and nothing else does */
+static void test_waiting(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	struct answer a;
+	uint32_t map[3];
+
+	(void)state;
+	peer_call(p, 1000, jenkins_db_id("early.tdb"), CTDB_CALL_FETCH, "key");
+	uint32_t reqid = peer_ask(p, 0, CTDB_CONTROL_DB_ATTACH, 0, 0, "early.tdb", 10);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_RECMODE, NULL, 0, &a), 1);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GETVNNMAP, NULL, 0, &a), 0);
+	assert_int_equal(a.control.data.len, 8);
+	memcpy(map, a.control.data.p, 8);
+	assert_int_equal(map[0], 1);
+	assert_int_equal(map[1], 0);
+	assert_int_equal(peer_receive_for(p, &a, SILENCE_MS), -1);
+	peer_command(q, WORLD_ACTIVE);
+	/* the fake core attaches before the call is given to it, but tells it later */
+	peer_receive(p, &a);
+	assert_int_equal(a.h.operation, CTDB_REPLY_CALL);
+	assert_int_equal(a.h.reqid, 1000);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, reqid);
+	assert_int_equal(a.control.status, 0);
+	/* later views are the core's matter */
+	peer_command(q, WORLD_INACTIVE); /* takes effect at the end of the event */
+	expect_well();
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_GET_RECMODE, NULL, 0, &a), 1);
+	peer_call(p, 1001, jenkins_db_id("early.tdb"), CTDB_CALL_NULL, "key");
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, 1001);
+	peer_close(p);
+	peer_close(q);
+}
+
+/* Sends calls until the daemon takes no more for a while; how many */
+static uint32_t flood(struct peer *p, uint32_t db_id)
+{
+	uint8_t packet[4096];
+	static const uint8_t key[3000] = { 1 };
+	uint32_t n = 0;
+
+	for (;; n++) {
+		struct packet_header h = { .reqid = n };
+		struct req_call m = { .db_id = db_id,
+				      .callid = CTDB_CALL_NULL,
+				      .key = slice_of(key, sizeof(key)) };
+		struct writer w = writer_of(packet, sizeof(packet));
+		struct pollfd fd = { .fd = p->fd, .events = POLLOUT };
+		req_call_encode(&w, &h, &m);
+		if (poll(&fd, 1, SILENCE_MS) == 0)
+			return n;
+		for (size_t sent = 0; sent < w.len;) {
+			ssize_t rc = send(p->fd, packet + sent, w.len - sent, MSG_NOSIGNAL);
+			assert_true(rc > 0);
+			sent += (size_t)rc;
+		}
+		assert_true(n < 100000);
+	}
+}
+
+/* While a peer is congested its clients are not read from, and nobody else suffers */
+static void test_congested(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	uint32_t db_id = attach(p, "congested.tdb");
+	struct answer a;
+
+	(void)state;
+	peer_command(q, WORLD_CONGESTED);
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+	uint32_t n = flood(p, db_id);
+	expect_well();
+	peer_command(q, WORLD_NOT_CONGESTED);
+	for (uint32_t i = 0; i < n; i++) {
+		peer_receive(p, &a);
+		assert_int_equal(a.h.reqid, i);
+	}
+	/* one that hangs up while it is not read from: what it had sent still counts */
+	peer_command(q, WORLD_CONGESTED);
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+	peer_call(p, 1, db_id, CTDB_CALL_NULL, "key");
+	peer_receive(p, &a);
+	peer_ask(q, 0, CTDB_CONTROL_REGISTER_SRVID, 900, 0, NULL, 0);
+	peer_receive(q, &a);
+	peer_message(p, 0, 900, "last words", 10);
+	peer_close(p);
+	assert_int_equal(peer_receive_for(q, &a, SILENCE_MS), -1);
+	peer_command(q, WORLD_NOT_CONGESTED);
+	peer_receive(q, &a);
+	assert_int_equal(a.message.srvid, 900);
+	peer_close(q);
+}
+
+/* Calls that wait for the first view are bounded by reading no more */
+static void test_held(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	struct answer a;
+
+	(void)state;
+	uint32_t n = flood(p, 1);
+	expect_well();
+	peer_command(q, WORLD_ACTIVE);
+	for (uint32_t i = 0; i < n; i++) {
+		peer_receive(p, &a);
+		assert_int_equal(a.h.operation, CTDB_REPLY_ERROR);
+		assert_int_equal(a.h.reqid, i);
+	}
+	peer_close(p);
+	peer_close(q);
+}
+
+/* One that reads nothing is closed when MaxQueueDropMsg's share of bytes waits for it */
+static void test_deaf(void **state)
+{
+	struct ctdb_tunable t = { .value = 10000, .name = "MaxQueueDropMsg" };
+	struct peer *p = peer_open(), *q = peer_open();
+	static uint8_t data[400];
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+
+	(void)state;
+	ctdb_tunable_encode(&w, &t);
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_SET_TUNABLE, data, w.len, &a), 0);
+	peer_ask(p, 0, CTDB_CONTROL_REGISTER_SRVID, 600, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_PING, NULL, 0, &a), 2);
+	for (int i = 0; i < 5000; i++)
+		peer_message(q, 0, 600, data, sizeof(data));
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_PING, NULL, 0, &a), 1);
+	peer_expect_end(p);
+	peer_close(p);
+	peer_close(q);
+	expect_well();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+#define ACTIVE(test)  cmocka_unit_test_setup_teardown(test, setup_active, teardown)
+#define WAITING(test) cmocka_unit_test_setup_teardown(test, setup_waiting, teardown)
+		ACTIVE(test_socket_file),
+		ACTIVE(test_split),
+		ACTIVE(test_bad_lengths),
+		ACTIVE(test_bad_magic),
+		ACTIVE(test_long_begin),
+		ACTIVE(test_long_packet),
+		ACTIVE(test_bad_packets),
+		ACTIVE(test_all_opcodes),
+		ACTIVE(test_same_on_other_node),
+		ACTIVE(test_other_node_goes),
+		ACTIVE(test_other_node_is_silent),
+		ACTIVE(test_nodemap),
+		ACTIVE(test_registrations),
+		ACTIVE(test_notify),
+		ACTIVE(test_leader),
+		ACTIVE(test_tunables),
+		ACTIVE(test_status_json),
+		ACTIVE(test_attach),
+		ACTIVE(test_calls),
+		WAITING(test_waiting),
+		ACTIVE(test_congested),
+		WAITING(test_held),
+		ACTIVE(test_deaf),
+	};
+
+	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
+		return world_serve(argv[2], true, -1);
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	snprintf(path, sizeof(path), "%s/ctdb/socket", dir);
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	char *last = strrchr(path, '/');
+	*last = '\0';
+	rmdir(path);
+	rmdir(dir);
+	return rc;
+}
