@@ -1,3 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 dist_noinst_SCRIPTS += tests/run
 EXTRA_DIST += tests/runner.py
+dist_noinst_SCRIPTS += .ci/run
+EXTRA_DIST += tests/cluster/harness.py \
+	tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-kill-daemon \
+	tests/cluster/test-kill-engine tests/cluster/test-kill-node \
+	tests/cluster/test-lock-not-shared tests/cluster/test-lock-refused \
+	tests/cluster/test-one-node tests/cluster/test-pause tests/cluster/test-records \
+	tests/cluster/test-recovery-lock tests/cluster/test-start \
+	tests/cluster/test-stopped-client tests/cluster/test-two-nodes
+noinst_PROGRAMS += tests/cluster/hold-lock
+tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c
+tests_cluster_hold_lock_LDADD = libcotdb.la
+# no wrapper script: it is copied into a node, where libcotdb is installed
+tests_cluster_hold_lock_LDFLAGS = -no-install

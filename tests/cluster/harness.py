@@ -9,7 +9,7 @@
 Every wait has a bound, and says what it waits for. A test that fails ends with the sentence of
 what it expected. By hand a test runs without tests/run, too: it makes a SANDBOX_DIR of its own.
 """
-import json, os, re, shlex, subprocess, sys, tempfile, time
+import json, os, re, shlex, shutil, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -17,7 +17,7 @@ if "SANDBOX_DIR" not in os.environ:
     os.environ["SANDBOX_DIR"] = tempfile.mkdtemp(prefix="cotdb-test-") + "/sandbox"
 sys.path.insert(0, SOURCE + "/tools/sandbox.d")
 
-import base, daemon                                                             # noqa: E402
+import base, build, daemon                                                             # noqa: E402
 
 TOOL = SOURCE + "/tools/sandbox"
 LOCK_FILE = base.LOCK_FILE
@@ -93,6 +93,10 @@ class Cluster:
         """Start a shell command in a node and go on: the running process."""
         return subprocess.Popen(base.enter(self.node(k), ["sh", "-c", command]), stdin=-1, stdout=-1,
                                 stderr=-2, text=True, env={**os.environ, "PATH": base.PATH})
+
+    def copy_program(self, name, k, path):
+        """A program of the build folder into a node."""
+        shutil.copy(f"{build.BUILD}/{name}", f"{base.SANDBOX}/nodes/node{k}/root{path}")
 
     def kill(self, k, hold=False):
         self.sandbox("kill", f"node{k}", *["--hold"] * hold)
