@@ -343,6 +343,15 @@ void engine_after_event(struct engine *e)
 	is_flushing = false;
 }
 
+static int32_t world_stop(int32_t signal, void *data)
+{
+	struct engine *e = data;
+
+	(void)signal;
+	qb_loop_stop(e->loop);
+	return 0;
+}
+
 int world_serve(const char *path, bool is_active, int ready_fd)
 {
 	struct options options;
@@ -362,11 +371,16 @@ int world_serve(const char *path, bool is_active, int ready_fd)
 	e.loop = qb_loop_create();
 	int rc = clients_open(&e, path);
 	if (rc != 0)
-		return -rc;
+		goto out;
+	qb_loop_signal_handle term;
+	qb_loop_signal_add(e.loop, QB_LOOP_HIGH, SIGTERM, &e, world_stop, &term);
 	clients_status_changed(&e);
 	if (ready_fd >= 0)
 		close(ready_fd);
 	qb_loop_run(e.loop);
 	clients_close(&e);
-	return 0;
+out:
+	qb_loop_destroy(e.loop);
+	free(c);
+	return -rc;
 }

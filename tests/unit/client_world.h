@@ -15,7 +15,7 @@ enum world_command {
 	WORLD_NOT_CONGESTED,
 };
 
-/* Serves on that socket until it is killed; closes ready_fd (if >= 0) when it listens. Returns a
+/* Serves on that socket until SIGTERM; closes ready_fd (if >= 0) when it listens. Returns a
  * positive errno if it cannot begin. */
 int world_serve(const char *path, bool is_active, int ready_fd);
 

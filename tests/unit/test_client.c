@@ -228,12 +228,13 @@ static void world_start(bool is_active)
 	char c;
 
 	assert_int_equal(pipe(ready), 0);
+	fflush(NULL);
 	world = fork();
 	assert_true(world >= 0);
 	if (world == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ready[0]);
-		_exit(world_serve(path, is_active, ready[1]));
+		exit(world_serve(path, is_active, ready[1])); /* its sanitizers may object */
 	}
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &c, 1), 0);
@@ -243,11 +244,13 @@ static void world_start(bool is_active)
 
 static void world_end(void)
 {
-	if (world > 0) {
-		kill(world, SIGKILL);
-		waitpid(world, NULL, 0);
-	}
+	int status;
+
+	kill(world, SIGTERM);
+	assert_int_equal(waitpid(world, &status, 0), world);
 	world = 0;
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static int setup_active(void **state)
