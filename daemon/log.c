@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <qb/qbdefs.h>
@@ -37,6 +38,10 @@ static struct {
 	int target; /* libqb's number */
 	int is_open;
 	char recorder_path[512];
+	const char *file; /* NULL: syslog or standard error */
+	time_t looked_at; /* when the file was last looked for under its name */
+	dev_t dev;
+	ino_t ino;
 	size_t recorder_at; /* next byte in the ring */
 	char recorder[RECORDER_BYTES];
 } log_state = { .level = LOG_NOTICE, .target = -1 };
@@ -143,6 +148,24 @@ void log_level_set(int level)
 	log_filters_set(log_state.target, level);
 }
 
+/* Notices, once a second at most, that the file was rotated away: helpers get no signal for that */
+static void log_file_follow(time_t now)
+{
+	struct stat st;
+
+	if (log_state.file == NULL || log_state.looked_at == now)
+		return;
+	log_state.looked_at = now;
+	if (stat(log_state.file, &st) == 0 && st.st_dev == log_state.dev &&
+	    st.st_ino == log_state.ino)
+		return;
+	(void)log_reopen();
+	if (stat(log_state.file, &st) == 0) {
+		log_state.dev = st.st_dev;
+		log_state.ino = st.st_ino;
+	}
+}
+
 int log_open(const char *ident, const struct options *o)
 {
 	const struct fatal_ways ways = { .on_fatal = log_fatal, .on_bug = log_bug };
@@ -170,6 +193,15 @@ int log_open(const char *ident, const struct options *o)
 		qb_log_format_set(log_state.target, "%T %N[%P] %7p: %b");
 	qb_log_ctl(log_state.target, QB_LOG_CONF_MAX_LINE_LEN, LINE_MAX_BYTES);
 	log_state.is_open = 1;
+	log_state.file = NULL;
+	if (!is_syslog && log_state.target != QB_LOG_STDERR) {
+		struct stat st = { 0 };
+
+		(void)stat(file, &st);
+		log_state.file = file;
+		log_state.dev = st.st_dev;
+		log_state.ino = st.st_ino;
+	}
 	log_level_set(level);
 	qb_log_ctl(log_state.target, QB_LOG_CONF_ENABLED, QB_TRUE);
 	snprintf(log_state.recorder_path, sizeof(log_state.recorder_path), "%s/%s.%d.recorder",
@@ -209,6 +241,7 @@ void log_write(int level, const char *file, unsigned int line, const char *forma
 	recorder_line(level, file, line, text);
 	if (level > log_state.level)
 		return;
+	log_file_follow(time(NULL));
 	if (log_state.is_open)
 		qb_log_from_external_source("", file, "%s", (uint8_t)level, line, 0, text);
 	else

@@ -22,7 +22,7 @@ const char *log_level_name(int level);
  * error of opening the file. Sets fatal() and bug() up to write here. */
 int log_open(const char *ident, const struct options *o);
 void log_close(void);
-/* SIGHUP: the file may have been rotated away. Not in a signal handler. */
+/* SIGHUP: the file was rotated away (which is also noticed without). Not in a signal handler. */
 int log_reopen(void);
 /* Changes the level while running: LOG_ERR ... LOG_LEVEL_TRACE; and tells it */
 void log_level_set(int level);

@@ -29,3 +29,19 @@ libsupervisor_a_SOURCES = \
 	daemon/helper/persist.c daemon/helper/persist.h \
 	daemon/helper/retire.c daemon/helper/retire.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
+
+# The helpers of the engine that may block
+noinst_LIBRARIES += libhelper.a
+libhelper_a_SOURCES = \
+	daemon/helper/helper_begin.c daemon/helper/helper_begin.h \
+	daemon/helper/reclock.c daemon/helper/reclock.h \
+	daemon/helper/worker_cache.c daemon/helper/worker_cache.h \
+	daemon/helper/worker_sweep.c daemon/helper/worker_sweep.h
+libhelper_a_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
+
+pkglibexec_PROGRAMS += cotdb-reclock cotdb-tdb-worker
+cotdb_reclock_SOURCES = daemon/helper/reclock_main.c
+cotdb_reclock_LDADD = libhelper.a libdaemon.a libcotdb-base.a $(QB_LIBS)
+cotdb_tdb_worker_SOURCES = daemon/helper/worker_main.c
+cotdb_tdb_worker_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
+cotdb_tdb_worker_LDADD = libhelper.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(QB_LIBS)

@@ -262,14 +262,12 @@ static int32_t on_stop(int32_t sig, void *data)
 
 static int32_t on_hangup(int32_t sig, void *data)
 {
-	struct supervisor *s = data;
-	int rc = log_reopen();
+	int rc = log_reopen(); /* engine and helpers notice by themselves */
 
 	(void)sig;
+	(void)data;
 	if (rc != 0)
 		log_error("the log file cannot be opened again | error=%s", strerror(-rc));
-	if (s->engine.pid != 0 && !s->engine.is_reaped)
-		(void)kill(-s->engine.pid, SIGHUP);
 	return 0;
 }
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* helper_begin.h: what every helper process of the engine does first */
+#ifndef COTDB_HELPER_BEGIN_H
+#define COTDB_HELPER_BEGIN_H
+
+#include "daemon/options.h"
+
+/* Takes the engine's options from the command line (others, as the engine's own --boot_id, are
+ * ignored), opens the log as ident, sees that this process ends with the engine. 0 or an exit code
+ * with a sentence on standard error. */
+int helper_begin(int argc, char **argv, const char *ident, struct options *o);
+/* Something in memory of this helper can be lost: the OOM killer may take it like any other */
+void helper_expendable(void);
+
+#endif

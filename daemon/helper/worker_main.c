@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * worker_main.c: libexec/cotdb/cotdb-tdb-worker, one of the engine's pool. It does what may take
+ * long in a TDB file that clients have open, too: waits for a chain lock (and keeps it until the
+ * engine has done its work under it, by libtdb's "mark"), keeps a database frozen, reads all
+ * records. One request after the other; a wait is cancelled by killing the process: the mutexes
+ * are robust. Who locks a mutex unlocks it: that is why UNLOCK comes here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "daemon/core/core.h"
+#include "daemon/helper/helper_begin.h"
+#include "daemon/helper/ipc.h"
+#include "daemon/helper/worker_cache.h"
+#include "daemon/helper/worker_sweep.h"
+#include "daemon/log.h"
+
+#define PATH_SIZE 4200
+
+struct worker {
+	struct worker_cache cache;
+	struct worker_file *locked; /* its chain lock of key is held */
+	uint8_t key[IPC_MAX];
+	size_t key_len;
+};
+
+struct work {
+	enum ipc_type type;
+	uint64_t cookie;
+	char path[PATH_SIZE];
+	uint32_t tdb_flags;
+	struct slice key; /* IPC_WORK_LOCK */
+};
+
+static int answer(enum ipc_type type, uint64_t cookie, const char *text)
+{
+	uint8_t buf[IPC_MAX];
+	struct writer w = ipc_begin(buf, type);
+
+	writer_u64(&w, cookie);
+	if (text != NULL)
+		writer_text(&w, text);
+	return ipc_send(IPC_FD, &w);
+}
+
+static int answer_failed(const struct work *work, const char *what, int error)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s: %.300s: %s", what, work->path, strerror(error));
+	log_warning("%s", text);
+	return answer(IPC_WORK_FAILED, work->cookie, text);
+}
+
+static int tdb_errno(struct tdb_context *tdb)
+{
+	switch (tdb_error(tdb)) {
+	case TDB_ERR_OOM:
+		return ENOMEM;
+	case TDB_ERR_LOCK:
+	case TDB_ERR_LOCK_TIMEOUT:
+		return EDEADLK;
+	default:
+		return EIO;
+	}
+}
+
+static TDB_DATA locked_key(struct worker *wk)
+{
+	return (TDB_DATA){ .dptr = wk->key, .dsize = wk->key_len };
+}
+
+static void unlock_all(struct worker *wk)
+{
+	if (wk->locked != NULL)
+		(void)tdb_chainunlock(wk->locked->tdb, locked_key(wk));
+	wk->locked = NULL;
+	for (size_t i = 0; i < wk->cache.n; i++) {
+		if (wk->cache.files[i].is_frozen)
+			(void)tdb_unlockall(wk->cache.files[i].tdb);
+		wk->cache.files[i].is_frozen = false;
+	}
+}
+
+static int work_lock(struct worker *wk, const struct work *work, struct worker_file *f)
+{
+	memcpy(wk->key, work->key.p, work->key.len);
+	wk->key_len = work->key.len;
+	if (tdb_chainlock(f->tdb, locked_key(wk)) != 0)
+		return answer_failed(work, "the chain lock cannot be taken", tdb_errno(f->tdb));
+	wk->locked = f;
+	return answer(IPC_WORK_LOCKED, work->cookie, NULL);
+}
+
+static int work_freeze(const struct work *work, struct worker_file *f)
+{
+	if (!f->is_frozen && tdb_lockall(f->tdb) != 0)
+		return answer_failed(work, "the database cannot be frozen", tdb_errno(f->tdb));
+	f->is_frozen = true;
+	return answer(IPC_WORK_LOCKED, work->cookie, NULL);
+}
+
+static int work_sweep(const struct work *work, struct worker_file *f)
+{
+	int rc = worker_sweep(IPC_FD, f->tdb, work->cookie);
+
+	if (rc == -EPIPE || rc == -ECONNRESET)
+		return rc;
+	if (rc != 0)
+		return answer_failed(work, "the records cannot be read", -rc);
+	return answer(IPC_WORK_SWEPT, work->cookie, NULL);
+}
+
+static int work_do(struct worker *wk, const struct work *work)
+{
+	struct worker_file *f;
+	int rc;
+
+	if (work->type == IPC_WORK_UNLOCK) {
+		unlock_all(wk);
+		return 0;
+	}
+	if (wk->locked != NULL) /* one chain at a time: two could wait for each other */
+		return answer_failed(work, "the worker holds a chain lock", EBUSY);
+	rc = worker_cache_open(&wk->cache, work->path, (int)work->tdb_flags, &f);
+	if (rc != 0)
+		return answer_failed(work, "the database cannot be opened", -rc);
+	switch (work->type) {
+	case IPC_WORK_LOCK:
+		return work_lock(wk, work, f);
+	case IPC_WORK_FREEZE:
+		return work_freeze(work, f);
+	default:
+		return work_sweep(work, f);
+	}
+}
+
+static int work_decode(int type, struct cursor *c, struct work *work)
+{
+	*work = (struct work){ .type = (enum ipc_type)type };
+	switch (type) {
+	case IPC_WORK_UNLOCK:
+		break;
+	case IPC_WORK_LOCK:
+	case IPC_WORK_FREEZE:
+	case IPC_WORK_SWEEP:
+		if (cursor_u64(c, &work->cookie) ||
+		    cursor_text(c, work->path, sizeof(work->path)) ||
+		    cursor_u32(c, &work->tdb_flags) ||
+		    (type == IPC_WORK_LOCK && cursor_block(c, IPC_MAX, &work->key)))
+			return -EBADMSG;
+		break;
+	default:
+		return -EBADMSG;
+	}
+	return cursor_end(c) ? -EBADMSG : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker wk;
+	struct options o;
+	int rc = helper_begin(argc, argv, "cotdb-tdb-worker", &o);
+
+	if (rc != 0)
+		return rc;
+	helper_expendable();
+	for (;;) {
+		static uint8_t buf[IPC_MAX];
+		static struct work work;
+		struct cursor c;
+		int type = ipc_receive(IPC_FD, buf, &c);
+
+		if (type == 0)
+			break;
+		if (type < 0 || work_decode(type, &c, &work) != 0 || work_do(&wk, &work) != 0) {
+			log_error("the engine's channel is broken | type=%d", type);
+			rc = 1;
+			break;
+		}
+	}
+	unlock_all(&wk);
+	worker_cache_close(&wk.cache);
+	log_close();
+	return rc;
+}
