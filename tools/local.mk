@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 sbin_PROGRAMS += cotdb
 cotdb_SOURCES = \
+	tools/ask.c \
+	tools/ask.h \
+	tools/command_parts.c \
+	tools/command_ping.c \
 	tools/command_reasons.c \
+	tools/command_status.c \
 	tools/command_supervisor.c \
 	tools/command_version.c \
 	tools/commands.def \
 	tools/cotdb.c \
-	tools/tool.h \
 	tools/exit.def \
+	tools/field.c \
+	tools/field.h \
+	tools/status_text.c \
+	tools/status_text.h \
 	tools/supervisor_act.c \
 	tools/supervisor_act.h \
 	tools/supervisor_ask.c \
 	tools/supervisor_ask.h \
 	tools/table.c \
-	tools/table.h
+	tools/table.h \
+	tools/tool.h
 cotdb_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-cotdb_LDADD = libdaemon.a libcotdb-base.a $(JSON_LIBS)
+cotdb_LDADD = libcotdb.la libdaemon.a libcotdb-base.a $(JSON_LIBS)
 
 # the sandbox: a cluster of several nodes on one machine
 dist_noinst_SCRIPTS += tools/sandbox tools/install-packages tools/sandbox.d/usr/sbin/fence_sandbox

@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <json-c/json.h>
 
-
 enum tool_exit {
 #define EXIT(id, code, text) TOOL_EXIT_##id = code,
 #include "exit.def"

@@ -17,9 +17,7 @@
 #include "lib/codec.h"
 #include "lib/payload.h"
 #include "client_private.h"
-
-/* Controls of our own, for the cotdb command; CTDB's numbers will not come here for long */
-#define COTDB_CONTROL_STATUS 0x434F0001U /* no data -> JSON text with its NUL (status.c) */
+#include "control_number.h"
 
 struct control_request {
 	struct clients *clients;

@@ -5,3 +5,4 @@ include tests/unit/io.mk
 include tests/unit/core.mk
 include tests/unit/pacemaker.mk
 include tests/unit/helper.mk
+include tests/unit/tools.mk
