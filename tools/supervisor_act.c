@@ -245,45 +245,53 @@ out:
 	return code;
 }
 
+static int ended_code(const struct supervisor_act *act, bool is_ended)
+{
+	return is_ended ? say(act, OCF_SUCCESS, "stopped")
+			: say(act, OCF_ERR_GENERIC, "the daemon's processes did not end in time");
+}
+
+/* Until nobody holds the run file's lock */
+static bool wait_unlocked(const struct supervisor_act *act, uint64_t deadline_ms)
+{
+	while (supervisor_is_locked(act->run_dir) != 0) {
+		if (left_ms(deadline_ms, 1) == 0)
+			return false;
+		(void)wait_gone(-1, left_ms(deadline_ms, SETTLE_MS));
+	}
+	return true;
+}
+
 static int act_stop(const struct supervisor_act *act)
 {
 	uint64_t deadline_ms = now_ms() + act->timeout_ms;
-	struct supervisor_answer a;
-	int pidfd[2] = { -1, -1 };
-	int code, error = supervisor_ask(act->run_dir, "status", left_ms(deadline_ms, ASK_MS), &a);
+	struct supervisor_answer before, a;
+	int pidfd[2] = { -1, -1 }, code, error;
+	bool is_ended = true;
+	char text[256];
 
-	if (error != 0 && supervisor_is_locked(act->run_dir) == 0)
-		return say(act, OCF_SUCCESS, "the daemon does not run");
-	if (error == 0) {
-		pidfd[0] = a.pid > 0 ? pidfd_open(a.pid, 0) : -1;
-		pidfd[1] = a.engine_pid > 0 ? pidfd_open(a.engine_pid, 0) : -1;
-	}
+	error = supervisor_ask(act->run_dir, "status", left_ms(deadline_ms, ASK_MS), &before);
+	if (error != 0) /* not running; or its socket is closed already, and its end is near */
+		return supervisor_is_locked(act->run_dir) == 0
+			   ? say(act, OCF_SUCCESS, "the daemon does not run")
+			   : ended_code(act, wait_unlocked(act, deadline_ms));
+	pidfd[0] = before.pid > 0 ? pidfd_open(before.pid, 0) : -1;
+	pidfd[1] = before.engine_pid > 0 ? pidfd_open(before.engine_pid, 0) : -1;
 	error = supervisor_ask(act->run_dir, "stop", left_ms(deadline_ms, act->timeout_ms), &a);
 	if (error != 0) {
-		char text[256];
-
 		(void)snprintf(text, sizeof(text),
 			       "the supervisor did not confirm that it stopped: %s",
 			       strerror(-error));
 		code = say(act, OCF_ERR_GENERIC, text);
-		goto out;
-	}
-	if (a.is_final || a.state == SUPERVISOR_FAILED) {
+	} else if (a.reason == REASON_RETIRE_FAILED) {
 		code = say(act, OCF_ERR_GENERIC, a.text);
-		goto out;
+	} else {
+		for (size_t i = 0; i < 2; i++) {
+			if (pidfd[i] >= 0 && !wait_gone(pidfd[i], left_ms(deadline_ms, INT32_MAX)))
+				is_ended = false;
+		}
+		code = ended_code(act, is_ended && wait_unlocked(act, deadline_ms));
 	}
-	for (size_t i = 0; i < 2; i++) {
-		if (pidfd[i] >= 0)
-			(void)wait_gone(pidfd[i], left_ms(deadline_ms, act->timeout_ms));
-	}
-	while (supervisor_is_locked(act->run_dir) != 0 && left_ms(deadline_ms, 1) > 0)
-		(void)wait_gone(-1, left_ms(deadline_ms, SETTLE_MS));
-	if (supervisor_is_locked(act->run_dir) != 0 || (pidfd[0] >= 0 && !wait_gone(pidfd[0], 0)) ||
-	    (pidfd[1] >= 0 && !wait_gone(pidfd[1], 0)))
-		code = say(act, OCF_ERR_GENERIC, "the daemon's processes did not end in time");
-	else
-		code = say(act, OCF_SUCCESS, "stopped");
-out:
 	for (size_t i = 0; i < 2; i++) {
 		if (pidfd[i] >= 0)
 			(void)close(pidfd[i]);

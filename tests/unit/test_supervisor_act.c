@@ -234,6 +234,18 @@ static void stop_waits_for_the_end(void **state)
 	end_player(pid);
 }
 
+/* It is ending by itself, for a reason that says nothing against its databases: no reason to fence
+ */
+static void stop_of_what_failed_is_success(void **state)
+{
+	static const char *const answers[3] = { ANSWER("failed", "lock-not-shared", "true", "5") };
+	pid_t pid = start_player(answers);
+
+	(void)state;
+	assert_int_equal(act("stop", 5000, NULL, NULL), OCF_SUCCESS);
+	end_player(pid);
+}
+
 static void stop_fails_when_retiring_failed(void **state)
 {
 	static const char *const answers[3] = { ANSWER("failed", "retire-failed", "true", "1") };
@@ -247,7 +259,7 @@ static void stop_fails_when_retiring_failed(void **state)
 
 static void stop_fails_without_an_answer(void **state)
 {
-	static const char *const answers[] = { NULL };
+	static const char *const answers[] = { ACTIVE, NULL, "", NULL, NULL };
 	pid_t pid = start_player(answers);
 
 	(void)state;
@@ -315,6 +327,7 @@ int main(void)
 		cmocka_unit_test(wait_ends_with_a_final_reason),
 		cmocka_unit_test(wait_yields_to_pacemaker),
 		cmocka_unit_test(stop_waits_for_the_end),
+		cmocka_unit_test(stop_of_what_failed_is_success),
 		cmocka_unit_test(stop_fails_when_retiring_failed),
 		cmocka_unit_test(stop_fails_without_an_answer),
 		cmocka_unit_test(start_tells_why_the_daemon_ended),
