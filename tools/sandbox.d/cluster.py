@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A whole sandbox: made, waited for, looked at, ended."""
-import json, os, shutil, socket, subprocess, time
+import os, shutil, socket, subprocess, time
 import xml.etree.ElementTree as ET
 
 import build, conf as configuration, daemon
@@ -145,9 +145,15 @@ def start_daemon(timeout, params=None, names=()):
         for n in nodes:
             if not names or n["name"] in names:
                 daemon.start_directly(conf, n)
+    daemon_is_configured(conf)
+    return wait(names, timeout) if timeout else 0
+
+
+def daemon_is_configured(conf=None):
+    """From now on `wait` waits for the daemon, too."""
+    conf = conf or load_conf()
     conf["daemon"] = True
     save_conf(conf)
-    return wait(names, timeout) if timeout else 0
 
 
 def down():
