@@ -71,10 +71,10 @@ int tool_parse_ms(const char *text, unsigned int *ms)
 		return -EINVAL;
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (errno != 0 || n > 3600000U)
+	if (errno != 0 || n > 86400000U)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].unit) == 0 && n * units[i].factor <= 3600000U) {
+		if (strcmp(end, units[i].unit) == 0 && n * units[i].factor <= 86400000U) {
 			*ms = (unsigned int)(n * units[i].factor);
 			return 0;
 		}
@@ -230,7 +230,7 @@ static int take_option(struct tool *t, int argc, char **argv, int *i)
 			return 1;
 		}
 		return -tool_fail(t, TOOL_EXIT_USAGE,
-				  "--timeout is a time such as 500ms, 5s or 2min, up to an hour");
+				  "--timeout is a time such as 500ms, 5s or 2min, up to a day");
 	}
 	if (option_matches("--socket", argc, argv, i, &t->client_socket) ||
 	    option_matches("--run-dir", argc, argv, i, &t->run_dir) ||

@@ -58,7 +58,7 @@ unsigned int tool_left_ms(const struct tool *t);
  * does not take it */
 int tool_print_json(struct tool *t, struct json_object *object, enum tool_exit code);
 
-/* "500ms", "5s", "2min" or plain seconds; 0 or -EINVAL. At most an hour. */
+/* "500ms", "5s", "2min" or plain seconds; 0 or -EINVAL. At most a day. */
 int tool_parse_ms(const char *text, unsigned int *ms);
 
 #endif
