@@ -61,11 +61,18 @@ int retire_file(const char *path)
 	tdb = tdb_open(path, 0, layout.tdb_flags, O_RDWR | O_CLOEXEC, 0);
 	if (tdb == NULL)
 		return errno == ENOENT ? 0 : errno != 0 ? -errno : -EIO;
-	if (tdb_lockall(tdb) != 0 || tdb_wipe_all(tdb) != 0)
+	if (tdb_lockall(tdb) != 0) {
+		tdb_close(tdb);
+		return -EIO;
+	}
+	if (tdb_wipe_all(tdb) != 0)
 		rc = -EIO;
 	else if (unlink(path) != 0 && errno != ENOENT)
 		rc = -errno;
-	tdb_close(tdb); /* lets the locks go */
+	/* Not left to tdb_close(): it takes the mapping away with the mutex still locked, and then
+	 * even the end of this process does not wake those who wait for it */
+	(void)tdb_unlockall(tdb);
+	tdb_close(tdb);
 	return rc;
 }
 

@@ -14,4 +14,28 @@ tests_unit_test_supervise_SOURCES = tests/unit/test_supervise.c
 tests_unit_test_supervise_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_supervise_LDADD = libcore.a libdaemon.a libcotdb-base.a $(QB_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_persist
+TESTS += tests/unit/test_persist
+tests_unit_test_persist_SOURCES = tests/unit/test_persist.c
+tests_unit_test_persist_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_persist_LDADD = libsupervisor.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_retire
+TESTS += tests/unit/test_retire
+tests_unit_test_retire_SOURCES = tests/unit/test_retire.c
+tests_unit_test_retire_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_retire_LDADD = libsupervisor.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(QB_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_reclock
+TESTS += tests/unit/test_reclock
+tests_unit_test_reclock_SOURCES = tests/unit/test_reclock.c tests/unit/helper_process.h
+tests_unit_test_reclock_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_reclock_LDADD = libsupervisor.a libdaemon.a libcotdb-base.a $(QB_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_worker
+TESTS += tests/unit/test_worker
+tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/unit/helper_process.h
+tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_worker_LDADD = libsupervisor.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(QB_LIBS) $(CMOCKA_LIBS)
+
 endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_persist.c: the file of the last generation: round trip, and that no damage gets through */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "daemon/helper/persist.h"
+
+static char dir[64], path[128], error[512];
+static struct persist p, q;
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(dir, "persist-XXXXXX");
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/generation", dir);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	(void)unlink(path);
+	return rmdir(dir); /* and nothing else is left in there */
+}
+
+static int read_it(void)
+{
+	memset(&q, 0x55, sizeof(q));
+	error[0] = '\0';
+	return persist_read(dir, &q, error, sizeof(error));
+}
+
+static void no_file_is_a_first_start(void **state)
+{
+	(void)state;
+	assert_int_equal(read_it(), 0);
+	assert_int_equal(q.generation, 0);
+	assert_int_equal(q.n, 0);
+}
+
+static void what_is_written_is_read(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n <= CORE_MAX_NODES; n += 512) {
+		memset(&p, 0, sizeof(p));
+		p.generation = UINT32_MAX - (uint32_t)n;
+		p.n = n;
+		for (size_t i = 0; i < n; i++) {
+			p.active[i].pnn = (uint32_t)i;
+			p.active[i].boot_id = UINT64_MAX - i * 7919;
+		}
+		assert_int_equal(persist_write(dir, &p), 0);
+		assert_int_equal(read_it(), 0);
+		assert_memory_equal(&p, &q, sizeof(p));
+	}
+	assert_int_equal(persist_write("no/such/folder", &p), -ENOENT);
+}
+
+static size_t file_get(char *text, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, size, f);
+	fclose(f);
+	return n;
+}
+
+static void file_put(const char *text, size_t len)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	fclose(f);
+}
+
+static void every_damaged_byte_is_noticed(void **state)
+{
+	char text[512], bad[600];
+	size_t len;
+
+	(void)state;
+	p = (struct persist){ .generation = 17, .n = 2, .active = { { 0, 0x1234 }, { 5, 99 } } };
+	assert_int_equal(persist_write(dir, &p), 0);
+	len = file_get(text, sizeof(text));
+	assert_true(len > 20 && len < sizeof(text));
+	for (size_t i = 0; i < len; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			memcpy(bad, text, len);
+			bad[i] = (char)(bad[i] ^ (1 << bit));
+			file_put(bad, len);
+			assert_int_equal(read_it(), -EBADMSG);
+			assert_non_null(strstr(error, "generation is damaged"));
+			assert_int_equal(q.n, 0);
+		}
+		file_put(text, i); /* cut short; no byte at all is damage, too */
+		assert_int_equal(read_it(), -EBADMSG);
+	}
+	memcpy(bad, text, len);
+	memcpy(bad + len, "node 7 7\n", 9);
+	file_put(bad, len + 9);
+	assert_int_equal(read_it(), -EBADMSG);
+	file_put(text, len);
+	assert_int_equal(read_it(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(no_file_is_a_first_start, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_damaged_byte_is_noticed, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
