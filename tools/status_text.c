@@ -89,13 +89,14 @@ static void print_warnings(struct json_object *status, FILE *out)
 		      out);
 	if (field_bool(status, "allow_unfenced", false))
 		fputs("WARNING: ALLOW_UNFENCED IS SET: a lost node is taken for dead without "
-		      "fencing\n",
+		      "fencing; records may be lost or doubled\n",
 		      out);
 	for (size_t i = 0; i < field_count(status, "warnings"); i++) {
 		struct json_object *warning = field_at(status, "warnings", i);
 
-		if (!json_object_is_type(warning, json_type_string))
-			continue;
+		if (!json_object_is_type(warning, json_type_string) ||
+		    strncmp(json_object_get_string(warning), "allow_unfenced", 14) == 0)
+			continue; /* said above, louder */
 		fputs("WARNING: ", out);
 		print_clean(out, json_object_get_string(warning));
 		fputc('\n', out);
@@ -285,11 +286,10 @@ void status_text_supervisor(struct json_object *answer, const char *why, FILE *o
 	table_add(&t, "Reason");
 	table_addf(&t, "%s (%s)", field_text(answer, "text", "?"),
 		   field_text(answer, "reason", "unknown"));
-	table_add(&t, "Since");
+	table_add(&t, "For");
 	status_text_duration(field_number(answer, "since_ms", 0), duration, sizeof(duration));
-	table_add(&t, duration);
-	table_add(&t, "Waiting helps");
-	table_add(&t, field_bool(answer, "is_final", false) ? "no" : "yes");
+	table_addf(&t, "%s%s", duration,
+		   field_bool(answer, "is_final", false) ? "; waiting does not help" : "");
 	table_add(&t, "Generation");
 	table_add(&t, field_text(answer, "generation", "?"));
 	table_add(&t, "Restarts");
