@@ -11,4 +11,11 @@ tests_unit_test_transport_SOURCES = tests/unit/test_transport.c
 tests_unit_test_transport_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(GNUTLS_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_transport_LDADD = $(io_test_libs)
 
+check_PROGRAMS += tests/unit/test_store
+TESTS += tests/unit/test_store
+tests_unit_test_store_SOURCES = tests/unit/test_store.c
+tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS) \
+	-DTEST_LIBEXECDIR=\"$(abs_builddir)\"
+tests_unit_test_store_LDADD = $(io_test_libs)
+
 endif

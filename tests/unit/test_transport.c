@@ -104,7 +104,8 @@ uint64_t core_peer_received(const struct core *c, uint32_t pnn)
 	return c->own_received;
 }
 
-/* Packet number i has a length that depends on i, its number behind the length, and i in each byte */
+/* Packet number i has a length that depends on i, its number behind the length, and i in each byte
+ */
 static size_t packet_length(uint32_t i)
 {
 	if (i % 1000 == 999)
@@ -188,9 +189,9 @@ static void poll_world(void *data)
 	if (w->has_timed_out || w->is_done(w))
 		qb_loop_stop(w->loop);
 	else
-		assert_int_equal(qb_loop_timer_add(w->loop, QB_LOOP_LOW, QB_TIME_NS_IN_MSEC, w,
-						   poll_world, &t),
-				 0);
+		assert_int_equal(
+		    qb_loop_timer_add(w->loop, QB_LOOP_LOW, QB_TIME_NS_IN_MSEC, w, poll_world, &t),
+		    0);
 }
 
 static bool run_for(struct world *w, bool (*is_done)(struct world *w), uint64_t ms)
@@ -528,18 +529,12 @@ static void test_mac(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mac),
-		WORLD(test_handshake),
-		WORLD(test_framing),
-		WORLD(test_late_introduction),
-		WORLD(test_wrong_key),
-		WORLD(test_wrong_incarnation),
-		WORLD(test_hold),
-		WORLD(test_reconnect),
-		WORLD(test_replaced),
-		WORLD(test_malformed_packet),
-		WORLD(test_stranger),
-		WORLD(test_silent_strangers),
+		cmocka_unit_test(test_mac), WORLD(test_handshake),
+		WORLD(test_framing),	    WORLD(test_late_introduction),
+		WORLD(test_wrong_key),	    WORLD(test_wrong_incarnation),
+		WORLD(test_hold),	    WORLD(test_reconnect),
+		WORLD(test_replaced),	    WORLD(test_malformed_packet),
+		WORLD(test_stranger),	    WORLD(test_silent_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

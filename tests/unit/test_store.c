@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_store.c: the store on real TDB files, with a fake core, real worker processes, and this
+ * program itself, started again, as the client that holds a chain lock.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "daemon/io/store_private.h"
+
+enum { WAIT_MS = 10000, DB = 0x1234, RECORDS = 5000, CLIENT_FLAGS = 0x1c40 };
+
+static const uint8_t key_bytes[] = "key";
+#define KEY slice_of(key_bytes, sizeof(key_bytes))
+
+struct core {
+	struct engine *engine;
+	unsigned int unlocked, frozen, swept, batches;
+	uint64_t cookie;
+	size_t records;
+	uint8_t seen[RECORDS];
+	/* A second wait for the same key, from inside the call */
+	bool is_asking_again;
+};
+
+struct world {
+	struct engine engine;
+	struct core core;
+	struct options options;
+	char dir[64], volatile_dir[96], persistent_dir[96], workers[32];
+	uint64_t deadline_ms;
+	bool (*is_done)(struct world *w);
+	bool has_timed_out;
+};
+
+/* ---- the fake engine and core ---------------------------------------------------------------- */
+
+uint64_t engine_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void engine_after_event(struct engine *e)
+{
+	(void)e;
+}
+
+void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
+{
+	struct record_header h = { .rsn = 7, .dmaster = 3, .flags = 0x10000 };
+	struct slice body;
+
+	assert_int_equal(db_id, DB);
+	assert_true(slice_equal(key, KEY));
+	assert_int_equal(store_lock(c->engine, db_id, key), 0);
+	assert_int_equal(store_put(c->engine, db_id, key, &h, slice_of("new", 3)), 0);
+	assert_int_equal(store_get(c->engine, db_id, key, &h, &body), 0);
+	assert_int_equal(body.len, 3);
+	store_unlock(c->engine, db_id, key);
+	c->unlocked++;
+}
+
+void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
+		      const struct core_sweep_entry *e, size_t n)
+{
+	uint32_t number;
+
+	assert_int_equal(db_id, DB);
+	assert_int_equal(cookie, c->cookie);
+	c->batches++;
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(e[i].key.len, sizeof(number));
+		memcpy(&number, e[i].key.p, sizeof(number));
+		assert_true(number < RECORDS);
+		assert_int_equal(e[i].header.rsn, number);
+		assert_int_equal(e[i].header.dmaster, 5);
+		c->records += c->seen[number]++ == 0;
+	}
+}
+
+void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie)
+{
+	assert_int_equal(db_id, DB);
+	assert_int_equal(cookie, c->cookie);
+	c->swept++;
+}
+
+void core_frozen(struct core *c)
+{
+	c->frozen++;
+}
+
+/* ---- the client process ------------------------------------------------------------------------
+ */
+
+/* client hold FILE: locks the chain, says so, and keeps it until its input ends
+ * client try FILE: exit code 0 when the chain could be locked at once
+ * client short FILE: writes a record that is too short
+ * client dump FILE: the record as it is in the file, to its output */
+static int client_main(const char *what, const char *file)
+{
+	struct tdb_context *tdb = tdb_open(file, 0, CLIENT_FLAGS, O_RDWR, 0);
+	TDB_DATA key = { .dptr = (unsigned char *)(uintptr_t)key_bytes,
+			 .dsize = sizeof(key_bytes) };
+	TDB_DATA data = { .dptr = (unsigned char *)(uintptr_t) "short", .dsize = 5 };
+	char c = 'x';
+
+	if (tdb == NULL)
+		return 10;
+	if (strcmp(what, "try") == 0)
+		return tdb_chainlock_nonblock(tdb, key) == 0 ? 0 : 1;
+	if (strcmp(what, "short") == 0)
+		return tdb_store(tdb, key, data, 0) == 0 ? 0 : 1;
+	if (strcmp(what, "dump") == 0) {
+		data = tdb_fetch(tdb, key);
+		return write(1, data.dptr, data.dsize) == (ssize_t)data.dsize ? 0 : 1;
+	}
+	if (tdb_chainlock(tdb, key) != 0 || write(1, &c, 1) != 1)
+		return 11;
+	while (read(0, &c, 1) > 0)
+		;
+	tdb_chainunlock(tdb, key);
+	return 0;
+}
+
+struct client {
+	pid_t pid;
+	int in, out;
+};
+
+static struct client client_start(struct world *w, const char *what)
+{
+	char file[256], self[] = "test_store", name[] = "client", how[16];
+	char *argv[] = { self, name, how, file, NULL };
+	posix_spawn_file_actions_t actions;
+	struct client c;
+	int in[2], out[2];
+
+	snprintf(file, sizeof(file), "%s/test.tdb.2", w->volatile_dir);
+	snprintf(how, sizeof(how), "%s", what);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+	assert_int_equal(posix_spawn(&c.pid, "/proc/self/exe", &actions, NULL, argv, environ), 0);
+	posix_spawn_file_actions_destroy(&actions);
+	close(in[0]);
+	close(out[1]);
+	c.in = in[1];
+	c.out = out[0];
+	return c;
+}
+
+/* Its exit code. SIGCHLD is ignored as in the engine, so it is told by a pipe's end only for
+ * "hold"; for the others it is waited for. */
+static int client_end(struct client *c)
+{
+	int status = 0;
+
+	close(c->in);
+	close(c->out);
+	return waitpid(c->pid, &status, 0) == c->pid && WIFEXITED(status) ? WEXITSTATUS(status)
+									  : -1;
+}
+
+static int client_run(struct world *w, const char *what)
+{
+	struct client c = client_start(w, what);
+
+	return client_end(&c);
+}
+
+static struct client client_hold(struct world *w)
+{
+	struct client c = client_start(w, "hold");
+	char x;
+
+	assert_int_equal(read(c.out, &x, 1), 1);
+	return c;
+}
+
+/* ---- helpers -----------------------------------------------------------------------------------
+ */
+
+static void poll_world(void *data)
+{
+	struct world *w = data;
+	qb_loop_timer_handle t;
+
+	w->has_timed_out = engine_now_ms() >= w->deadline_ms;
+	if (w->has_timed_out || w->is_done(w))
+		qb_loop_stop(w->engine.loop);
+	else
+		assert_int_equal(qb_loop_timer_add(w->engine.loop, QB_LOOP_LOW, QB_TIME_NS_IN_MSEC,
+						   w, poll_world, &t),
+				 0);
+}
+
+static bool run_for(struct world *w, bool (*is_done)(struct world *w), uint64_t ms)
+{
+	qb_loop_timer_handle t;
+
+	w->is_done = is_done;
+	w->deadline_ms = engine_now_ms() + ms;
+	assert_int_equal(qb_loop_timer_add(w->engine.loop, QB_LOOP_LOW, 0, w, poll_world, &t), 0);
+	qb_loop_run(w->engine.loop);
+	return !w->has_timed_out;
+}
+
+static bool never(struct world *w)
+{
+	(void)w;
+	return false;
+}
+
+static void option_set(struct world *w, const char *arg)
+{
+	char error[256];
+
+	assert_int_equal(options_parse(&w->options, arg, error, sizeof(error)), 0);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->dir, "/tmp/cotdb-test-store-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->volatile_dir, sizeof(w->volatile_dir), "--volatile_dir=%s/a/volatile", w->dir);
+	snprintf(w->persistent_dir, sizeof(w->persistent_dir), "--persistent_dir=%s/persistent",
+		 w->dir);
+	snprintf(w->workers, sizeof(w->workers), "--workers=%s",
+		 *state != NULL ? (char *)*state : "2");
+	options_init(&w->options);
+	option_set(w, w->volatile_dir);
+	option_set(w, w->persistent_dir);
+	option_set(w, w->workers);
+	memmove(w->volatile_dir, strchr(w->volatile_dir, '=') + 1,
+		strlen(strchr(w->volatile_dir, '=')));
+	w->options.text[OPTION_volatile_dir] = w->volatile_dir;
+	w->engine.loop = qb_loop_create();
+	w->engine.options = &w->options;
+	w->engine.core = &w->core;
+	w->engine.pnn = 2;
+	w->engine.child_argv = calloc(2, sizeof(char *));
+	w->core.engine = &w->engine;
+	assert_int_equal(store_open(&w->engine), 0);
+	/* The clients here are waited for */
+	signal(SIGCHLD, SIG_DFL);
+	store_tune(&w->engine, 1009, 5);
+	assert_int_equal(store_db_open(&w->engine, DB, "test.tdb", 0), 0);
+	*state = w;
+	return 0;
+}
+
+static int setup_without_workers(void **state)
+{
+	*state = (char *)"0";
+	return setup(state);
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+
+	store_close(&w->engine);
+	qb_loop_destroy(w->engine.loop);
+	free(w->engine.child_argv);
+	snprintf(command, sizeof(command), "rm -r %s", w->dir);
+	assert_int_equal(system(command), 0);
+	free(w);
+	return 0;
+}
+
+/* ---- tests
+ * --------------------------------------------------------------------------------------- */
+
+static void test_files(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	const char *path;
+	char expected[256];
+	struct stat st;
+	int flags;
+
+	snprintf(expected, sizeof(expected), "%s/test.tdb.2", w->volatile_dir);
+	assert_int_equal(store_db_path(e, DB, &path), 0);
+	assert_string_equal(path, expected);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(store_db_open_flags(e, DB, &flags), 0);
+	assert_int_equal(flags, 0x1c41);
+	assert_int_equal(store_db_enable_seqnum(e, DB), 0);
+	assert_int_equal(store_db_open_flags(e, DB, &flags), 0);
+	assert_int_equal(flags, 0x1cc1);
+	assert_int_equal(store_db_open(e, DB, "other.tdb", 0), -EEXIST);
+
+	assert_int_equal(store_db_open(e, 1, "p.tdb", DB_PERSISTENT), 0);
+	assert_int_equal(store_db_open_flags(e, 1, &flags), 0);
+	assert_int_equal(flags, 0x0400);
+	assert_int_equal(store_db_open(e, 2, "r.tdb", DB_REPLICATED), 0);
+	assert_int_equal(store_db_open_flags(e, 2, &flags), 0);
+	assert_int_equal(flags, 0x0c41);
+
+	assert_int_equal(store_db_path(e, 77, &path), -ENOENT);
+	assert_int_equal(store_db_open(e, 3, "../x.tdb", 0), -EINVAL);
+	assert_int_equal(store_db_open(e, 3, "", 0), -EINVAL);
+	assert_int_equal(store_db_open(e, 3, ".", 0), -EINVAL);
+	/* A file that nobody retired */
+	assert_int_equal(store_db_open(e, 4, "test.tdb", 0), -EEXIST);
+	/* A detached database may come back */
+	store_db_close(e, DB);
+	assert_int_equal(store_db_path(e, DB, &path), -ENOENT);
+	assert_int_equal(store_db_open(e, DB, "test.tdb", 0), 0);
+}
+
+static void test_records(void **state)
+{
+	static const uint8_t golden[RECORD_HEADER_SIZE + 4] = {
+		8, 7, 6, 5, 4, 3, 2, 1, 2, 0, 0,   0,	0,   0,
+		0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 'b', 'o', 'd', 'y',
+	};
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct record_header h = { .rsn = 0x0102030405060708, .dmaster = 2, .flags = 0x01010000 },
+			     g;
+	uint8_t *large = malloc(3 << 20), raw[64];
+	struct slice body;
+	struct client c;
+
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), -ENOENT);
+	assert_int_equal(store_lock(e, DB, KEY), 0);
+	assert_int_equal(store_put(e, DB, KEY, &h, slice_of("body", 4)), 0);
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), 0);
+	assert_int_equal(g.rsn, h.rsn);
+	assert_int_equal(g.dmaster, h.dmaster);
+	assert_int_equal(g.flags, h.flags);
+	assert_true(slice_equal(body, slice_of("body", 4)));
+	store_unlock(e, DB, KEY);
+	c = client_start(w, "dump");
+	assert_int_equal(read(c.out, raw, sizeof(raw)), sizeof(golden));
+	assert_memory_equal(raw, golden, sizeof(golden));
+	assert_int_equal(client_end(&c), 0);
+
+	/* Empty, large, small again */
+	assert_int_equal(store_lock(e, DB, KEY), 0);
+	assert_int_equal(store_put(e, DB, KEY, &h, slice_of(NULL, 0)), 0);
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), 0);
+	assert_int_equal(body.len, 0);
+	memset(large, 0x5a, 3 << 20);
+	assert_int_equal(store_put(e, DB, KEY, &h, slice_of(large, 3 << 20)), 0);
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), 0);
+	assert_true(slice_equal(body, slice_of(large, 3 << 20)));
+	assert_int_equal(store_put(e, DB, KEY, &h, slice_of("x", 1)), 0);
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), 0);
+	assert_true(slice_equal(body, slice_of("x", 1)));
+	assert_int_equal(store_del(e, DB, KEY), 0);
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), -ENOENT);
+	assert_int_equal(store_del(e, DB, KEY), -ENOENT);
+	store_unlock(e, DB, KEY);
+	free(large);
+
+	assert_int_equal(client_run(w, "short"), 0);
+	assert_int_equal(store_get(e, DB, KEY, &g, &body), -ENOENT);
+	assert_int_equal(store_lock(e, 77, KEY), -ENOENT);
+}
+
+static bool is_unlocked(struct world *w)
+{
+	return w->core.unlocked > 0;
+}
+
+/* The client has the lock: the engine goes on, and works on the key when the client lets go */
+static void test_busy(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct client c = client_hold(w);
+	struct store_stats stats;
+	struct slice body;
+	struct record_header h;
+
+	assert_int_equal(store_lock(e, DB, KEY), -EAGAIN);
+	assert_int_equal(store_lock(e, DB, KEY), -EAGAIN);
+	assert_false(run_for(w, is_unlocked, 100));
+	store_stats(e, &stats);
+	assert_int_equal(stats.lock_waits, 1);
+	assert_int_equal(stats.lock_waits_now, 1);
+	assert_int_equal(client_end(&c), 0);
+	assert_true(run_for(w, is_unlocked, WAIT_MS));
+	assert_false(run_for(w, never, 50));
+	assert_int_equal(w->core.unlocked, 1);
+	/* Nobody holds it any more */
+	assert_int_equal(client_run(w, "try"), 0);
+	assert_int_equal(store_lock(e, DB, KEY), 0);
+	assert_int_equal(store_get(e, DB, KEY, &h, &body), 0);
+	assert_true(slice_equal(body, slice_of("new", 3)));
+	assert_int_equal(client_run(w, "try"), 1);
+	store_unlock(e, DB, KEY);
+	store_stats(e, &stats);
+	assert_int_equal(stats.lock_waits_now, 0);
+	assert_true(stats.lock_wait_us_max >= 100000);
+}
+
+/* A client that dies with the lock: its robust mutex is recovered */
+static void test_busy_client_killed(void **state)
+{
+	struct world *w = *state;
+	struct client c = client_hold(w);
+
+	assert_int_equal(store_lock(&w->engine, DB, KEY), -EAGAIN);
+	assert_false(run_for(w, is_unlocked, 50));
+	assert_int_equal(kill(c.pid, SIGKILL), 0);
+	assert_int_equal(client_end(&c), -1);
+	assert_true(run_for(w, is_unlocked, WAIT_MS));
+}
+
+/* A worker that dies while it waits is replaced, and the wait goes on */
+static void test_busy_worker_killed(void **state)
+{
+	struct world *w = *state;
+	struct store *s = w->engine.store;
+	struct client c = client_hold(w);
+
+	assert_int_equal(store_lock(&w->engine, DB, KEY), -EAGAIN);
+	assert_false(run_for(w, is_unlocked, 50));
+	assert_non_null(s->locker[0].wait);
+	assert_int_equal(kill(s->locker[0].channel.pid, SIGKILL), 0);
+	assert_false(run_for(w, is_unlocked, 100));
+	assert_int_equal(client_end(&c), 0);
+	assert_true(run_for(w, is_unlocked, WAIT_MS));
+	assert_int_equal(w->core.unlocked, 1);
+}
+
+static bool is_swept(struct world *w)
+{
+	return w->core.swept > 0;
+}
+
+static void test_sweep(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+
+	for (uint32_t i = 0; i < RECORDS; i++) {
+		struct slice key = slice_of(&i, sizeof(i));
+		struct record_header h = { .rsn = i, .dmaster = 5 };
+
+		assert_int_equal(store_lock(e, DB, key), 0);
+		assert_int_equal(store_put(e, DB, key, &h, slice_of("body", i % 5)), 0);
+		store_unlock(e, DB, key);
+	}
+	/* The second ends the first */
+	w->core.cookie = 2;
+	store_sweep_start(e, DB, 1);
+	store_sweep_start(e, DB, 2);
+	assert_true(run_for(w, is_swept, WAIT_MS));
+	assert_int_equal(w->core.swept, 1);
+	assert_int_equal(w->core.records, RECORDS);
+	w->core.cookie = 3;
+	w->core.swept = 0;
+	store_sweep_start(e, DB, 3);
+	assert_true(run_for(w, is_swept, WAIT_MS));
+}
+
+static bool is_frozen(struct world *w)
+{
+	return w->core.frozen > 0;
+}
+
+static void test_freeze(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+
+	assert_int_equal(client_run(w, "try"), 0);
+	store_freeze(e);
+	assert_true(run_for(w, is_frozen, WAIT_MS));
+	assert_int_equal(client_run(w, "try"), 1);
+	assert_int_equal(store_lock(e, DB, KEY), -EAGAIN);
+	store_unfreeze(e);
+	assert_true(run_for(w, is_unlocked, WAIT_MS));
+	assert_int_equal(client_run(w, "try"), 0);
+	assert_int_equal(w->core.frozen, 1);
+	/* Once more, with a client in the way */
+	{
+		struct client c = client_hold(w);
+
+		store_freeze(e);
+		w->core.frozen = 0;
+		assert_false(run_for(w, is_frozen, 100));
+		assert_int_equal(client_end(&c), 0);
+		assert_true(run_for(w, is_frozen, WAIT_MS));
+	}
+	store_unfreeze(e);
+	assert_int_equal(client_run(w, "try"), 0);
+}
+
+static void test_freeze_without_databases(void **state)
+{
+	struct world *w = *state;
+
+	store_db_close(&w->engine, DB);
+	store_freeze(&w->engine);
+	assert_int_equal(w->core.frozen, 0);
+	assert_true(run_for(w, is_frozen, WAIT_MS));
+}
+
+#define WORLD(f)		 cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WORLD_WITHOUT_WORKERS(f) cmocka_unit_test_setup_teardown(f, setup_without_workers, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD_WITHOUT_WORKERS(test_files),
+		WORLD_WITHOUT_WORKERS(test_records),
+		WORLD_WITHOUT_WORKERS(test_busy),
+		WORLD_WITHOUT_WORKERS(test_busy_client_killed),
+		WORLD_WITHOUT_WORKERS(test_freeze_without_databases),
+		WORLD(test_busy),
+		WORLD(test_busy_client_killed),
+		WORLD(test_busy_worker_killed),
+		WORLD(test_sweep),
+		WORLD(test_freeze),
+	};
+
+	if (argc == 4 && strcmp(argv[1], "client") == 0)
+		return client_main(argv[2], argv[3]);
+	setenv("COTDB_LIBEXECDIR", TEST_LIBEXECDIR, 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
