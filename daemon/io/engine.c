@@ -6,7 +6,8 @@
  * Every handler ends with engine_after_event(): what the core has queued for peers and clients is
  * written at once, in as few system calls as possible. (A job of the loop would come too late:
  * libqb waits up to 50 ms before it runs one.) The timer for the core's next deadline is only ever
- * moved to an earlier time; one that runs too early just finds nothing to do.
+ * moved to an earlier time; one that runs too early just finds nothing to do. It is a timerfd: with
+ * a timer of its own libqb spins through the last millisecond.
  */
 #include "engine.h"
 
@@ -14,12 +15,14 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "client.h"
@@ -44,31 +47,33 @@ uint64_t engine_now_ms(void)
 /* ---- the core's time, and its output -----------------------------------------------------------
  */
 
-static void engine_tick(void *data)
+static int32_t engine_tick(int32_t fd, int32_t revents, void *data)
 {
 	struct engine *e = data;
+	uint64_t count;
 
+	(void)revents;
+	if (e->is_stopping || read(fd, &count, sizeof(count)) < 0)
+		return 0;
 	e->tick_at_ms = UINT64_MAX;
-	if (e->is_stopping)
-		return;
 	if (core_deadline_ms(e->core) <= engine_now_ms())
 		core_tick(e->core);
 	engine_after_event(e);
+	return 0;
 }
 
 static void engine_arm(struct engine *e)
 {
-	uint64_t deadline = core_deadline_ms(e->core), now;
+	uint64_t deadline = core_deadline_ms(e->core);
+	struct itimerspec at = { 0 };
 
 	if (deadline >= e->tick_at_ms)
 		return;
-	if (e->tick_at_ms != UINT64_MAX)
-		qb_loop_timer_del(e->loop, e->tick_timer);
-	now = engine_now_ms();
-	if (qb_loop_timer_add(e->loop, QB_LOOP_HIGH,
-			      deadline > now ? (deadline - now) * QB_TIME_NS_IN_MSEC : 0, e,
-			      engine_tick, &e->tick_timer) != 0)
-		fatal(REASON_ENGINE_RESTARTING, "no timer for the core");
+	/* A time of 0 would disarm it */
+	at.it_value.tv_sec = (time_t)(deadline / 1000);
+	at.it_value.tv_nsec = (long)(deadline % 1000) * 1000000 + 1;
+	if (timerfd_settime(e->tick_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+		fatal(REASON_ENGINE_RESTARTING, "no timer for the core: %s", strerror(errno));
 	e->tick_at_ms = deadline;
 }
 
@@ -320,7 +325,9 @@ int main(int argc, char **argv)
 	gettimeofday(&now, NULL);
 	e.start_time_us = (int64_t)now.tv_sec * 1000000 + now.tv_usec;
 	e.loop = qb_loop_create();
-	if (e.loop == NULL)
+	e.tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (e.loop == NULL || e.tick_fd < 0 ||
+	    qb_loop_poll_add(e.loop, QB_LOOP_HIGH, e.tick_fd, POLLIN, &e, engine_tick) != 0)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	qb_loop_signal_add(e.loop, QB_LOOP_HIGH, SIGTERM, &e, engine_terminated, &term);

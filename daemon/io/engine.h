@@ -37,8 +37,8 @@ struct engine {
 
 	/* engine.c's own */
 	const struct transport_ops *transport_ops;
-	qb_loop_timer_handle tick_timer;
-	uint64_t tick_at_ms; /* when tick_timer runs, UINT64_MAX: not armed */
+	int tick_fd;
+	uint64_t tick_at_ms; /* when tick_fd fires, UINT64_MAX: not armed */
 	bool is_flushing, has_output, has_status_changed;
 	enum reason stop_reason;
 	char stop_text[256];
