@@ -100,7 +100,7 @@ struct view {
 	uint32_t max_generation; /* the highest last_generation of all */
 	uint32_t candidate;	 /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
-	uint64_t begin_ms, held_ms, relead_ms, silent_ms;
+	uint64_t begin_ms, held_ms, relead_ms, silent_ms, settle_ms;
 	/* Incarnations that were active in max_generation */
 	struct incarnation *before;
 	size_t before_n;
@@ -246,6 +246,7 @@ struct core {
 	struct registration *srvid[SRVID_BUCKETS];
 	struct loop loop, looping; /* filled while the other is worked off */
 	bool is_looping;
+	uint64_t tick_settled_ms; /* the settle_ms that status_changed() told the end of */
 	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
 	uint8_t *scratch;
 	size_t scratch_size;

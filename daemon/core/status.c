@@ -4,12 +4,22 @@
 #include <stdio.h>
 #include "internal.h"
 
+/* A node serves on in its old generation while a view is being agreed; that is worth telling only
+ * when it takes long */
+static bool status_is_serving(const struct core *c)
+{
+	if (!c->is_active || c->is_frozen)
+		return false;
+	return c->view.fsm.state == CORE_VIEW_ACTIVE ||
+	       c->ops->now_ms(c->world) < c->view.settle_ms;
+}
+
 static enum reason status_reason(const struct core *c, const char **text)
 {
 	*text = "";
 	if (c->is_retired)
 		return REASON_EVICTED;
-	if (c->is_active && c->view.fsm.state == CORE_VIEW_ACTIVE && !c->is_frozen)
+	if (status_is_serving(c))
 		return REASON_NONE;
 	if (c->view.fsm.state == CORE_VIEW_OUT)
 		return REASON_JOINING;

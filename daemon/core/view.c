@@ -24,6 +24,7 @@
 #include "internal.h"
 
 #define RELEAD_MS 2000
+#define SETTLE_MS 3000 /* a view that takes longer is told as a reason for not serving in full */
 
 static const struct fsm_state view_states[] = {
 	[CORE_VIEW_OUT] = { "out", FSM_TO(CORE_VIEW_GATHER) | FSM_TO(CORE_VIEW_OUT) },
@@ -79,6 +80,7 @@ static void view_gather(struct core *c, const char *why)
 	v->relead_ms = UINT64_MAX;
 	v->begin_ms = core_now(c);
 	v->silent_ms = v->begin_ms + c->config.state_timeout_ms;
+	v->settle_ms = v->begin_ms + SETTLE_MS;
 	c->lock.is_checked = false;
 	c->lock.since_ms = 0;
 	c->count.views++;
@@ -370,6 +372,11 @@ void view_tick(struct core *c)
 		if (v->n > 0 && v->member[0].pnn == c->self)
 			control_send_restart(c); /* everybody has failed to lead: once more */
 	}
+	if (v->fsm.state != CORE_VIEW_ACTIVE && now >= v->settle_ms &&
+	    c->tick_settled_ms < v->settle_ms) {
+		c->tick_settled_ms = v->settle_ms;
+		c->ops->status_changed(c->world);
+	}
 	if (v->fsm.state == CORE_VIEW_GATHER && now >= v->silent_ms)
 		view_silent(c);
 	if (v->fsm.state == CORE_VIEW_ACTIVE && c->leader == c->self)
@@ -383,6 +390,9 @@ uint64_t view_deadline(const struct core *c)
 
 	if (c->view.fsm.state == CORE_VIEW_GATED && c->view.relead_ms < t)
 		t = c->view.relead_ms;
+	if (c->view.fsm.state != CORE_VIEW_ACTIVE && c->tick_settled_ms < c->view.settle_ms &&
+	    c->view.settle_ms < t)
+		t = c->view.settle_ms;
 	if (c->view.fsm.state == CORE_VIEW_GATHER && c->view.silent_ms < t)
 		t = c->view.silent_ms;
 	return t;
