@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # parameters.awk: the rows of daemon/options.def as the agent's parameters.
-# mode=xml: <parameter> elements for the meta-data; mode=names: the names, one a line.
+# mode=xml: <parameter> elements for the meta-data; mode=names: the names, one a line; mode=rng: what
+# the schema of the CIB (cib-schema/cotdb.rng.in) says about them.
 # tests/unit/test_agent_metadata.c compares the result with the table that the compiler sees.
 function xml(text) {
 	gsub(/\\"/, "\"", text)
@@ -26,6 +27,12 @@ function xml(text) {
 		text = text "\", \"" field[i]
 	if (mode == "names") {
 		print name
+		next
+	}
+	if (mode == "rng") {
+		printf "      <element name=\"nvpair\"><optional><attribute name=\"id\"/></optional>"
+		printf "<attribute name=\"name\"><value type=\"string\">%s</value></attribute>", name
+		printf "<attribute name=\"value\"><ref name=\"%s\"/></attribute></element>\n", tolower(type)
 		next
 	}
 	kind = "string"

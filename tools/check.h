@@ -17,8 +17,9 @@ struct check_options {
 	bool is_quiet;	      /* exit code only */
 };
 
-enum check_exit { CHECK_OK = 0, CHECK_ERRORS = 1, CHECK_USAGE = 2, CHECK_UNREADABLE = 3 };
+/* Exit codes of cotdb check; they do not clash with the others of cotdb (exit.def) */
+enum check_result { CHECK_OK = 0, CHECK_ERRORS = 1, CHECK_USAGE = 2, CHECK_UNREADABLE = 8 };
 
-/* Reads, checks, prints; an enum check_exit. Warnings leave it CHECK_OK. */
+/* Reads, checks, prints; an enum check_result. Warnings leave it CHECK_OK. */
 int check_run(const struct check_options *o, FILE *out, FILE *err);
 #endif

@@ -3,6 +3,7 @@ sbin_PROGRAMS += cotdb
 cotdb_SOURCES = \
 	tools/ask.c \
 	tools/ask.h \
+	tools/command_check.c \
 	tools/command_parts.c \
 	tools/command_ping.c \
 	tools/command_reasons.c \
@@ -25,6 +26,12 @@ cotdb_SOURCES = \
 	tools/tool.h
 cotdb_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 cotdb_LDADD = libcotdb.la libdaemon.a libcotdb-base.a $(JSON_LIBS)
+
+# cotdb check
+pkglibexec_PROGRAMS += cotdb-check
+cotdb_check_SOURCES = tools/check.c tools/check.h tools/check_main.c
+cotdb_check_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+cotdb_check_LDADD = libcotdb-cib.a libdaemon.a libcotdb-base.a $(JSON_LIBS) $(libcotdb_cib_libs)
 
 # the sandbox: a cluster of several nodes on one machine
 dist_noinst_SCRIPTS += tools/sandbox tools/install-packages tools/sandbox.d/usr/sbin/fence_sandbox

@@ -47,19 +47,19 @@ struct cib_primitive {
 	const char *id, *cls, *provider, *type;
 	const char *clone_id;			    /* the clone it is in, directly or in a group */
 	bool is_in_group, is_in_bundle, is_stopped; /* target-role=Stopped */
-	struct cib_pair *params, *clone_meta;
+	struct cib_pair *params, *meta, *clone_meta; /* meta: its group's behind its own */
 	struct cib_op *ops;
-	size_t n_params, n_clone_meta, n_ops;
+	size_t n_params, n_meta, n_clone_meta, n_ops;
 	struct _xmlNode *xml; /* of the outermost of group and clone, or of the primitive itself */
 };
 
 struct cib {
 	struct _xmlDoc *doc;
 	struct cib_node *nodes;
-	struct cib_pair *properties;  /* cluster options, the one that counts first */
-	struct cib_pair *op_defaults; /* those without a rule */
+	struct cib_pair *properties; /* cluster options, the one that counts first */
+	struct cib_pair *op_defaults, *rsc_defaults; /* those without a rule */
 	struct cib_primitive *primitives;
-	size_t n_nodes, n_properties, n_op_defaults, n_primitives;
+	size_t n_nodes, n_properties, n_op_defaults, n_rsc_defaults, n_primitives;
 };
 
 /* Takes nothing; *cib is the caller's until cib_free(). 0; -EBADMSG: not XML, a DTD in it, or no

@@ -221,12 +221,24 @@ static void check_timeout(const struct check *c, const struct cib_primitive *p, 
 				 shown(p->id), has_ms / 1000, (needed_ms + 999) / 1000);
 }
 
+static void check_start_retry(const struct check *c, const struct cib_primitive *p)
+{
+	static const char name[] = "failure-timeout";
+
+	if (cib_pair_value(p->meta, p->n_meta, name) == NULL &&
+	    cib_pair_value(p->clone_meta, p->n_clone_meta, name) == NULL &&
+	    cib_pair_value(c->cib->rsc_defaults, c->cib->n_rsc_defaults, name) == NULL &&
+	    cib_is_true(cib_property(c->cib, "start-failure-is-fatal"), true))
+		cib_findings_add(c->f, CIB_RULE_START_RETRY, 0, "%s", shown(p->id));
+}
+
 static void check_operations(const struct check *c, const struct cib_primitive *p)
 {
 	const uint64_t *ms = c->options->number;
 	const struct cib_op *stop = op_of(p, "stop");
 
 	check_monitors(c, p);
+	check_start_retry(c, p);
 	if (stop != NULL && stop->on_fail != NULL && strcasecmp(stop->on_fail, "fence") != 0)
 		cib_findings_add(c->f, CIB_RULE_STOP_ON_FAIL, 0, "%s has on-fail=%s on stop",
 				 shown(p->id), stop->on_fail);

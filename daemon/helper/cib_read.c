@@ -200,8 +200,6 @@ static int primitive_add(struct cib *cib, const xmlNode *resources, xmlNode *xml
 {
 	const char *template_id = attr_of(xml, "template");
 	const xmlNode *from[2] = { xml, NULL };
-	struct cib_pair *meta = NULL;
-	size_t n_meta = 0;
 	struct cib_primitive *p;
 	int error = 0;
 
@@ -227,19 +225,19 @@ static int primitive_add(struct cib *cib, const xmlNode *resources, xmlNode *xml
 			p->type = attr_of(from[i], "type");
 		error = sets_add(cib, &p->params, &p->n_params, from[i], "instance_attributes");
 		if (error == 0)
-			error = sets_add(cib, &meta, &n_meta, from[i], "meta_attributes");
+			error = sets_add(cib, &p->meta, &p->n_meta, from[i], "meta_attributes");
 		if (error == 0)
 			error = ops_add(p, from[i]);
 	}
 	if (error == 0 && outer->group != NULL)
-		error = sets_add(cib, &meta, &n_meta, outer->group, "meta_attributes");
+		error = sets_add(cib, &p->meta, &p->n_meta, outer->group, "meta_attributes");
 	if (error == 0 && outer->clone != NULL) {
 		p->clone_id = attr_of(outer->clone, "id");
 		error = sets_add(cib, &p->clone_meta, &p->n_clone_meta, outer->clone,
 				 "meta_attributes");
 	}
-	p->is_stopped = is_stopped(meta, n_meta) || is_stopped(p->clone_meta, p->n_clone_meta);
-	free(meta);
+	p->is_stopped =
+	    is_stopped(p->meta, p->n_meta) || is_stopped(p->clone_meta, p->n_clone_meta);
 	return error;
 }
 
@@ -312,6 +310,10 @@ static int fill(struct cib *cib)
 	if (error == 0 && part != NULL)
 		error =
 		    sets_add(cib, &cib->op_defaults, &cib->n_op_defaults, part, "meta_attributes");
+	part = child_of(configuration, "rsc_defaults");
+	if (error == 0 && part != NULL)
+		error = sets_add(cib, &cib->rsc_defaults, &cib->n_rsc_defaults, part,
+				 "meta_attributes");
 	part = child_of(configuration, "resources");
 	if (error == 0 && part != NULL)
 		error = resources_add(cib, part, part, &none);
@@ -457,6 +459,7 @@ void cib_free(struct cib *cib)
 		return;
 	for (size_t i = 0; i < cib->n_primitives; i++) {
 		free(cib->primitives[i].params);
+		free(cib->primitives[i].meta);
 		free(cib->primitives[i].clone_meta);
 		free(cib->primitives[i].ops);
 	}
@@ -464,6 +467,7 @@ void cib_free(struct cib *cib)
 	free(cib->nodes);
 	free(cib->properties);
 	free(cib->op_defaults);
+	free(cib->rsc_defaults);
 	xmlFreeDoc(cib->doc);
 	free(cib);
 }

@@ -8,28 +8,36 @@
 #include "cib.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <libxml/relaxng.h>
 #include <libxml/tree.h>
 
-#define MAX_MESSAGES 8U /* of one resource */
-
-struct messages {
-	struct cib_findings *f;
-	const char *id;
-	unsigned int n;
+/* libxml2 complains on every level that contains the mistake: the lowest in the text is nearest */
+struct nearest {
+	int line;
+	char text[CIB_TEXT_SIZE / 2];
 };
 
-static void add_message(void *arg, const xmlError *e)
+static void keep_nearest(void *arg, const xmlError *e)
 {
-	struct messages *m = arg;
+	const xmlNode *node = e->node;
+	struct nearest *n = arg;
+	xmlChar *id = NULL;
+	size_t len;
 
-	if (e->message == NULL || m->n++ >= MAX_MESSAGES)
+	if (e->message == NULL || (n->text[0] != '\0' && e->line <= n->line))
 		return;
-	cib_findings_add(m->f, CIB_RULE_SCHEMA, 0, "%s, line %d: %.*s", m->id != NULL ? m->id : "?",
-			 e->line, (int)strcspn(e->message, "\n"), e->message);
+	n->line = e->line;
+	if (node != NULL && node->type == XML_ELEMENT_NODE)
+		id = xmlGetProp(node, (const xmlChar *)"id");
+	(void)snprintf(n->text, sizeof(n->text), "%s%s%s%s", id != NULL ? "element " : "",
+		       id != NULL ? (const char *)node->name : "", id != NULL ? " " : "",
+		       id != NULL ? (const char *)id : "");
+	len = strlen(n->text);
+	(void)snprintf(n->text + len, sizeof(n->text) - len, "%s%.*s", id != NULL ? ": " : "",
+		       (int)strcspn(e->message, "\n"), e->message);
+	xmlFree(id);
 }
 
 static void drop_message(void *arg, const xmlError *e)
@@ -40,7 +48,7 @@ static void drop_message(void *arg, const xmlError *e)
 
 static int validate(xmlRelaxNG *schema, const struct cib_primitive *p, struct cib_findings *f)
 {
-	struct messages m = { .f = f, .id = p->id };
+	struct nearest nearest = { .line = 0 };
 	xmlRelaxNGValidCtxt *valid = xmlRelaxNGNewValidCtxt(schema);
 	xmlDoc *doc = xmlNewDoc((const xmlChar *)"1.0");
 	xmlNode *copy = doc != NULL ? xmlDocCopyNode(p->xml, doc, 1) : NULL;
@@ -49,10 +57,12 @@ static int validate(xmlRelaxNG *schema, const struct cib_primitive *p, struct ci
 	if (valid != NULL && copy != NULL) {
 		(void)xmlDocSetRootElement(doc, copy);
 		copy->line = p->xml->line;
-		xmlRelaxNGSetValidStructuredErrors(valid, (xmlStructuredErrorFunc)add_message, &m);
+		xmlRelaxNGSetValidStructuredErrors(valid, (xmlStructuredErrorFunc)keep_nearest,
+						   &nearest);
 		result = xmlRelaxNGValidateDoc(valid, doc);
-		if (result > 0 && m.n == 0)
-			cib_findings_add(f, CIB_RULE_SCHEMA, 0, "%s", p->id != NULL ? p->id : "?");
+		if (result > 0)
+			cib_findings_add(f, CIB_RULE_SCHEMA, 0, "%s, line %d: %s",
+					 p->id != NULL ? p->id : "?", nearest.line, nearest.text);
 	}
 	xmlRelaxNGFreeValidCtxt(valid);
 	xmlFreeDoc(doc);

@@ -5,13 +5,15 @@ libcotdb_cib_a_SOURCES = \
 	daemon/helper/cib.h \
 	daemon/helper/cib_check.c \
 	daemon/helper/cib_corosync.c daemon/helper/cib_corosync.h \
+	daemon/helper/cib_fetch.c daemon/helper/cib_fetch.h \
 	daemon/helper/cib_findings.c \
 	daemon/helper/cib_read.c \
 	daemon/helper/cib_rules.def \
 	daemon/helper/cib_schema.c \
 	daemon/helper/cib_value.c \
 	daemon/helper/fence_history.c daemon/helper/fence_history.h
-libcotdb_cib_a_CFLAGS = $(AM_CFLAGS) $(XML_CFLAGS) $(CMAP_CFLAGS)
+libcotdb_cib_a_CFLAGS = $(AM_CFLAGS) $(XML_CFLAGS) $(CMAP_CFLAGS) $(PACEMAKER_CFLAGS) $(GLIB_CFLAGS)
+libcotdb_cib_libs = $(PACEMAKER_LIBS) $(GLIB_LIBS) $(XML_LIBS) $(CMAP_LIBS)
 
 pkglibexec_PROGRAMS += cotdb-pacemaker
 cotdb_pacemaker_SOURCES = \
@@ -21,4 +23,4 @@ cotdb_pacemaker_SOURCES = \
 	daemon/helper/pacemaker_fencer.c
 cotdb_pacemaker_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PACEMAKER_CFLAGS) $(GLIB_CFLAGS) $(XML_CFLAGS)
 cotdb_pacemaker_LDADD = libcotdb-cib.a libdaemon.a libcotdb-base.a \
-	$(PACEMAKER_LIBS) $(GLIB_LIBS) $(XML_LIBS) $(CMAP_LIBS) $(QB_LIBS)
+	$(libcotdb_cib_libs) $(QB_LIBS)
