@@ -34,7 +34,8 @@
 #include "store.h"
 #include "transport.h"
 
-#define BOOT_ID_OPTION "--boot_id="
+#define BOOT_ID_OPTION	  "--boot_id="
+#define ENGINE_VERDICT_MS 3000
 
 uint64_t engine_now_ms(void)
 {
@@ -263,8 +264,30 @@ static bool engine_start_clients(struct engine *e)
 	return false;
 }
 
+void engine_join(struct engine *e)
+{
+	if (e->is_joined || e->is_stopping)
+		return;
+	e->is_joined = true;
+	cluster_join(e);
+}
+
+static void engine_join_late(void *data)
+{
+	struct engine *e = data;
+
+	if (!e->is_joined)
+		log_warning("Pacemaker has not told its verdict about this node: joining without "
+			    "it | waited_ms=%d",
+			    ENGINE_VERDICT_MS);
+	engine_join(e);
+	engine_after_event(e);
+}
+
 static bool engine_start(struct engine *e)
 {
+	qb_loop_timer_handle late;
+
 	struct helpers_persisted *persisted = calloc(1, sizeof(*persisted));
 	bool is_started = false;
 	int rc;
@@ -284,7 +307,9 @@ static bool engine_start(struct engine *e)
 		engine_reason_of(e, rc, REASON_ENGINE_RESTARTING, "the helpers cannot be started");
 		goto out;
 	}
-	is_started = cluster_join(e) == 0;
+	rc = qb_loop_timer_add(e->loop, QB_LOOP_MED, ENGINE_VERDICT_MS * QB_TIME_NS_IN_MSEC, e,
+			       engine_join_late, &late);
+	is_started = rc == 0;
 out:
 	free(persisted);
 	return is_started;

@@ -141,6 +141,8 @@ static int pacemaker_topology(struct engine *e, struct cursor *c)
 	if (cursor_u32(c, &reason) || cursor_text(c, text, sizeof(text)) || reason >= REASON_COUNT)
 		return 1;
 	core_topology(e->core, (enum reason)reason, text);
+	if (reason != REASON_NO_PACEMAKER)
+		engine_join(e);
 	return 0;
 }
 
