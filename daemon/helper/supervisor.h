@@ -96,7 +96,8 @@ struct supervisor {
 
 	bool was_active;
 	uint64_t since_ms; /* of the state that status shows */
-	char shown[64];
+	const char *shown_state;
+	enum reason shown_reason;
 
 	/* asked for by the state machine, done in supervisor_after_event() */
 	bool is_engine_wanted, is_engine_ended;

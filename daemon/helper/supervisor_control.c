@@ -32,14 +32,14 @@ struct control_client {
 struct control_view {
 	const char *state;
 	enum reason reason;
-	const char *text;
-	bool is_settled; /* active, or a reason that no waiting cures */
+	const char *detail; /* of the reason: whom it waits for; "" */
+	bool is_settled;    /* active, or a reason that no waiting cures */
 };
 
 static struct control_view control_look(const struct supervisor *s)
 {
 	const struct engine_state *en = &s->engine.state;
-	struct control_view v = { .text = "" };
+	struct control_view v = { .detail = "" };
 	enum reason end;
 
 	if (supervise_is_ending(s->machine, &end)) {
@@ -47,25 +47,34 @@ static struct control_view control_look(const struct supervisor *s)
 			end = s->exit_reason;
 		v.state = end == REASON_NONE ? "stopping" : "failed";
 		v.reason = end == REASON_NONE ? REASON_STOPPING : end;
-		v.text = end == s->engine.last ? s->engine.last_text : "";
+		v.detail = end == s->engine.last ? s->engine.last_text : "";
 		v.is_settled = true;
 	} else if (s->engine.pid != 0 && en->is_known && en->is_active) {
 		v.state = "active";
 		v.reason = REASON_NONE;
-		v.text = en->text;
+		v.detail = en->text;
 		v.is_settled = true;
 	} else {
 		v.state = s->was_active ? "degraded" : "starting";
 		v.reason = s->was_active ? REASON_ENGINE_RESTARTING : REASON_STARTING;
 		if (s->engine.pid != 0 && en->is_known && en->reason != REASON_NONE) {
 			v.reason = en->reason;
-			v.text = en->text;
+			v.detail = en->text;
 		}
 		v.is_settled = reason_row(v.reason)->cure == REASON_CURE_FINAL;
 	}
-	if (v.text[0] == '\0')
-		v.text = reason_row(v.reason)->text;
 	return v;
+}
+
+/* A sentence: what the reason says, and of whom */
+static void view_text(const struct control_view *v, char *text, size_t size)
+{
+	const char *sentence = reason_row(v->reason)->text;
+
+	if (v->detail[0] == '\0' || v->reason == REASON_NONE || strcmp(v->detail, sentence) == 0)
+		snprintf(text, size, "%s", sentence);
+	else
+		snprintf(text, size, "%s: %s", sentence, v->detail);
 }
 
 static void add_int(struct json_object *o, const char *name, int64_t v)
@@ -78,11 +87,13 @@ static void control_answer(struct supervisor *s, struct control_client *c)
 	const struct control_view v = control_look(s);
 	const struct reason_row *row = reason_row(v.reason);
 	struct json_object *o = json_object_new_object();
+	char sentence[640];
 	const char *text;
 
+	view_text(&v, sentence, sizeof(sentence));
 	json_object_object_add(o, "state", json_object_new_string(v.state));
 	json_object_object_add(o, "reason", json_object_new_string(row->name));
-	json_object_object_add(o, "text", json_object_new_string(v.text));
+	json_object_object_add(o, "text", json_object_new_string(sentence));
 	json_object_object_add(o, "is_final",
 			       json_object_new_boolean(row->cure == REASON_CURE_FINAL));
 	add_int(o, "ocf", row->ocf);
@@ -228,21 +239,30 @@ int control_watch(struct supervisor *s)
 	return qb_loop_poll_add(s->loop, QB_LOOP_MED, s->control_fd, POLLIN, s, control_readable);
 }
 
+/* The log: a new state as a notice, another reason for the same one only for who wants to know */
+static void view_tell(struct supervisor *s, const struct control_view *v, uint64_t now)
+{
+	bool is_new = s->shown_state == NULL || strcmp(s->shown_state, v->state) != 0;
+	char sentence[640];
+
+	if (!is_new && s->shown_reason == v->reason)
+		return;
+	s->shown_state = v->state;
+	s->shown_reason = v->reason;
+	s->since_ms = now;
+	view_text(v, sentence, sizeof(sentence));
+	log_at(is_new ? LOG_NOTICE : LOG_INFO, "this node is %s: %s | reason=%s generation=%u",
+	       v->state, sentence, reason_row(v->reason)->name, s->engine.state.generation);
+}
+
 void control_progress(struct supervisor *s)
 {
 	const struct control_view v = control_look(s);
 	uint64_t now = supervisor_now_ms();
-	char shown[sizeof(s->shown)];
 
 	if (v.reason == REASON_NONE)
 		s->was_active = true;
-	snprintf(shown, sizeof(shown), "%s %s", v.state, reason_row(v.reason)->name);
-	if (strcmp(shown, s->shown) != 0) {
-		memcpy(s->shown, shown, sizeof(shown));
-		s->since_ms = now;
-		log_notice("this node is %s: %s | reason=%s generation=%u", v.state, v.text,
-			   reason_row(v.reason)->name, s->engine.state.generation);
-	}
+	view_tell(s, &v, now);
 	for (size_t i = 0; i < s->clients_n; i++) {
 		struct control_client *c = &s->clients[i];
 
