@@ -53,7 +53,8 @@ struct client *client_begin(struct clients *s, int fd, pid_t pid)
 	s->free_slots--;
 	s->slot[slot] = cl;
 	s->count++;
-	helpers_client(s->engine, pid, true);
+	if (pid > 0) /* 0: of another pid namespace; nobody could kill it */
+		helpers_client(s->engine, (uint32_t)pid, true);
 	return cl;
 
 failed:
@@ -87,7 +88,8 @@ static void client_end(struct client *cl)
 	if (cl->is_polled)
 		qb_loop_poll_del(e->loop, cl->fd);
 	close(cl->fd);
-	helpers_client(e, cl->pid, false);
+	if (cl->pid > 0)
+		helpers_client(e, (uint32_t)cl->pid, false);
 	s->slot[slot] = NULL;
 	s->free_slot[s->free_slots++] = slot;
 	s->count--;
