@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "daemon/log.h"
 
-#define BACKLOG 100
+#define BACKLOG 1024
 /* Connections taken in one turn of the loop */
 #define ACCEPT_AT_ONCE 16
 
