@@ -41,6 +41,7 @@ int db_learn(struct core *c, const char *name, uint32_t flags)
 	db = core_alloc(sizeof(*db));
 	db->db_id = id;
 	db->flags = flags;
+	db->is_swept = true; /* it is new: a sweep that is going on has nothing to find in it */
 	memcpy(db->name, name, strlen(name));
 	c->db[c->db_n++] = db;
 	core_log(c, CORE_LOG_INFO, "database attached | db=%s id=0x%08x flags=%u", name, id, flags);

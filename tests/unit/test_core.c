@@ -304,6 +304,32 @@ static void test_messages(void **state)
 	core_free(c);
 }
 
+/* A database that is attached while an older one is swept does not keep the sweep from ending */
+static void test_attach_during_sweep(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_member self = { .pnn = 0, .pid = 2 };
+	struct core_call call = call_of(c, "k");
+	struct core_status s;
+
+	(void)state;
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* STATE */
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* ACTIVATE: a.tdb is being swept */
+	core_status(c, &s);
+	assert_true(s.is_recovering);
+	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len));
+	core_call(c, 1, 5, &call);
+	assert_int_equal(w.replies, 0);
+	core_sweep_end(c, call.db_id, s.generation);
+	core_status(c, &s);
+	assert_false(s.is_recovering);
+	assert_int_equal(w.replies, 1);
+	core_free(c);
+}
+
 /* Every truncation and many mutations of what members say: dropped, and the node goes on */
 static void test_hostile_cpg(void **state)
 {
@@ -520,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_busy_chain),
 		cmocka_unit_test(test_bad_calls),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_attach_during_sweep),
 		cmocka_unit_test(test_hostile_cpg),
 		cmocka_unit_test(test_session_resumes),
 		cmocka_unit_test(test_duplicates_and_gaps),
