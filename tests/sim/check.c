@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * check.c: the invariants, checked whenever a record or a view changes.
+ *
+ * A file counts as long as its clients could still write it: until its node has lost power or the
+ * file was retired, whatever any view says.
+ *   I1  who becomes owner is the only one, over all files that count
+ *   I2  a hand-off raises the rsn; who becomes owner has an rsn above every copy
+ *   I3  who becomes owner holds all that the clients of any file that counts made or saw. Content
+ *       is a vector: how many writes of each incarnation went into it.
+ *   I5  no view becomes active without an incarnation that was active and whose file counts
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim.h"
+
+void sim_fail(struct sim *s, const char *what, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	if (s->has_failed)
+		return;
+	s->has_failed = true;
+	n = snprintf(s->failure, sizeof(s->failure), "%s: ", what);
+	va_start(ap, format);
+	vsnprintf(s->failure + n, sizeof(s->failure) - (size_t)n, format, ap);
+	va_end(ap);
+	sim_trace(s, "VIOLATED %s", s->failure);
+}
+
+/* The first incarnation with more writes in a than in b, or -1 */
+static int content_missing(const uint16_t *a, const uint16_t *b)
+{
+	for (int i = 0; i < SIM_WRITERS; i++) {
+		if (a[i] > b[i])
+			return i;
+	}
+	return -1;
+}
+
+static void check_content_of_empty(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
+				   const struct vrecord *old)
+{
+	struct vrecord *r = &e->file.db[db].record[key];
+	uint32_t n = s->given_n[db][key];
+
+	for (uint32_t i = 0; i < 16 && i < n; i++) {
+		const struct vgiven *g = &s->given[db][key][(n - 1 - i) % 16];
+
+		if (g->rsn == r->header.rsn && g->to == e->node->pnn) {
+			memcpy(r->body, g->content, sizeof(r->body));
+			return;
+		}
+	}
+	if (old->is_present && old->n == 0)
+		memcpy(r->body, old->body, sizeof(r->body));
+	else
+		memcpy(r->body, s->emptied[db][key], sizeof(r->body));
+}
+
+static void check_acquired(struct sim *s, struct vengine *e, uint32_t db, uint32_t key)
+{
+	struct vrecord *r = &e->file.db[db].record[key];
+
+	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
+		const struct vrecord *copy = vrecord_of(v, db, key);
+		int writer;
+
+		if (v == e || !vengine_can_write(v))
+			continue;
+		if (copy->is_present && copy->header.dmaster == v->node->pnn)
+			sim_fail(s, "I1 (two owners)",
+				 "node %u becomes owner of db %u key %u with rsn %llu, node %u "
+				 "(boot %llx) owns it with %llu",
+				 e->node->pnn, db, key, (unsigned long long)r->header.rsn,
+				 v->node->pnn, (unsigned long long)v->boot_id,
+				 (unsigned long long)copy->header.rsn);
+		if (copy->is_present &&
+		    (copy->header.rsn > r->header.rsn ||
+		     (copy->header.rsn == r->header.rsn && copy->header.dmaster != e->node->pnn)))
+			sim_fail(s, "I2 (rsn)",
+				 "node %u becomes owner of db %u key %u with rsn %llu, node %u has "
+				 "a copy of %llu",
+				 e->node->pnn, db, key, (unsigned long long)r->header.rsn,
+				 v->node->pnn, (unsigned long long)copy->header.rsn);
+		writer = content_missing(v->seen[db][key], r->body);
+		if (writer >= 0)
+			sim_fail(s, "I3 (lost write)",
+				 "node %u becomes owner of db %u key %u rsn %llu with %u writes of "
+				 "incarnation %d, clients of node %u saw %u",
+				 e->node->pnn, db, key, (unsigned long long)r->header.rsn,
+				 r->body[writer], writer, v->node->pnn, v->seen[db][key][writer]);
+	}
+	memcpy(e->seen[db][key], r->body, sizeof(r->body));
+}
+
+void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
+	       const struct vrecord *old)
+{
+	struct vrecord *r = &e->file.db[db].record[key];
+	uint32_t own = e->node->pnn;
+	bool was_owner = old->is_present && old->header.dmaster == own,
+	     is_owner = r->header.dmaster == own;
+
+	sim_trace(s, "node %u: db %u key %u dmaster %u -> %u, rsn %llu -> %llu", own, db, key,
+		  old->is_present ? old->header.dmaster : UINT32_MAX, r->header.dmaster,
+		  (unsigned long long)old->header.rsn, (unsigned long long)r->header.rsn);
+	if (old->is_present && r->header.rsn < old->header.rsn)
+		sim_fail(s, "I2 (rsn)", "node %u lowers the rsn of db %u key %u from %llu to %llu",
+			 own, db, key, (unsigned long long)old->header.rsn,
+			 (unsigned long long)r->header.rsn);
+	if (was_owner) {
+		if (r->n != old->n ||
+		    (r->n > 0 && memcmp(r->body, old->body, sizeof(r->body)) != 0))
+			sim_fail(s, "I3 (lost write)",
+				 "the daemon of node %u changed the content of db %u key %u", own,
+				 db, key);
+		memcpy(r->body, old->body, sizeof(r->body));
+		if (is_owner)
+			return;
+		if (r->header.rsn <= old->header.rsn)
+			sim_fail(s, "I2 (rsn)",
+				 "node %u gives db %u key %u to node %u with the same rsn %llu",
+				 own, db, key, r->header.dmaster,
+				 (unsigned long long)r->header.rsn);
+		struct vgiven *g = &s->given[db][key][s->given_n[db][key]++ % 16];
+
+		g->rsn = r->header.rsn;
+		g->to = r->header.dmaster;
+		memcpy(g->content, r->body, sizeof(g->content));
+		return;
+	}
+	if (r->n == 0)
+		check_content_of_empty(s, e, db, key, old);
+	if (is_owner)
+		check_acquired(s, e, db, key);
+}
+
+void check_hold(struct sim *s, struct vclient *c)
+{
+	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
+		if (v == c->e || !vengine_can_write(v))
+			continue;
+		for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
+			if (v->client[i].state == VCLIENT_HOLDING && v->client[i].db == c->db &&
+			    v->client[i].key == c->key)
+				sim_fail(s, "I1 (two holders)",
+					 "clients of nodes %u and %u hold db %u key %u at once",
+					 c->e->node->pnn, v->node->pnn, c->db, c->key);
+		}
+	}
+}
+
+void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bool is_emptied)
+{
+	struct vrecord *r = &e->file.db[db].record[key];
+
+	if (!r->is_present || r->header.dmaster != e->node->pnn) {
+		sim_fail(s, "I1 (two owners)",
+			 "node %u lost db %u key %u while its client held the lock", e->node->pnn,
+			 db, key);
+		return;
+	}
+	if (is_emptied && r->n == 0)
+		return;
+	r->body[e->number]++;
+	s->writes++;
+	memcpy(e->seen[db][key], r->body, sizeof(r->body));
+	if (is_emptied) {
+		memcpy(s->emptied[db][key], r->body, sizeof(r->body));
+		r->n = 0;
+		return;
+	}
+	for (r->n = SIM_WRITERS; r->body[r->n - 1] == 0;)
+		r->n--;
+}
+
+struct vengine *sim_engine_of(struct sim *s, struct incarnation inc)
+{
+	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
+		if (v->node->pnn == inc.pnn && v->boot_id == inc.boot_id)
+			return v;
+	}
+	return NULL;
+}
+
+static bool active_has(const struct incarnation *active, size_t n, const struct vengine *v)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (active[i].pnn == v->node->pnn && active[i].boot_id == v->boot_id)
+			return true;
+	}
+	return false;
+}
+
+/* Whether somebody was told of this very view before */
+static bool check_generation_known(struct sim *s, uint32_t generation,
+				   const struct incarnation *active, size_t n)
+{
+	struct vgeneration *g;
+
+	for (size_t i = s->generations_n; i-- > 0;) {
+		g = &s->generations[i];
+		if (g->generation == generation && g->n == n &&
+		    memcmp(g->active, active, n * sizeof(*active)) == 0)
+			return true;
+	}
+	if (s->generations_n == s->generations_size) {
+		s->generations_size = s->generations_size ? 2 * s->generations_size : 16;
+		s->generations = realloc(s->generations, s->generations_size * sizeof(*g));
+		if (s->generations == NULL)
+			abort();
+	}
+	g = &s->generations[s->generations_n++];
+	memset(g, 0, sizeof(*g));
+	g->generation = generation;
+	g->n = n;
+	memcpy(g->active, active, n * sizeof(*active));
+	return false;
+}
+
+void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
+		    const struct incarnation *active, size_t n)
+{
+	struct incarnation list[SIM_NODES];
+
+	if (n > SIM_NODES) {
+		sim_fail(s, "view", "node %u activates with %zu nodes", e->node->pnn, n);
+		return;
+	}
+	memset(list, 0, sizeof(list));
+	for (size_t i = 0; i < n; i++) {
+		size_t k = i;
+
+		for (; k > 0 && list[k - 1].pnn > active[i].pnn; k--)
+			list[k] = list[k - 1];
+		list[k].pnn = active[i].pnn;
+		list[k].boot_id = active[i].boot_id;
+	}
+	if (!active_has(list, n, e))
+		return; /* it only hears of a view that it is not in */
+	if (generation <= e->generation)
+		sim_fail(s, "view", "node %u goes from generation %u to %u", e->node->pnn,
+			 e->generation, generation);
+	e->generation = generation;
+	s->activations++;
+	if (!check_generation_known(s, generation, list, n)) {
+		for (struct vengine *v = s->engines; v != NULL; v = v->next) {
+			if (v->first_generation != 0 && vengine_can_write(v) &&
+			    !active_has(list, n, v))
+				sim_fail(s, "I5 (take-over)",
+					 "generation %u starts on node %u without boot %llx of "
+					 "node %u, whose clients can still write",
+					 generation, e->node->pnn, (unsigned long long)v->boot_id,
+					 v->node->pnn);
+		}
+	}
+	if (e->first_generation == 0)
+		e->first_generation = generation;
+}
+
+bool check_is_whole(struct sim *s, const char **why)
+{
+	struct core_status first = { 0 }, status;
+
+	*why = "corosync is not one ring";
+	if (!corosync_is_whole(s))
+		return false;
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct vengine *e = s->node[i].engine;
+
+		*why = "a node is still to be fenced";
+		if (s->node[i].is_unclean || s->fencings_now > 0)
+			return false;
+		*why = "an engine does not run";
+		if (e == NULL || !vengine_can_run(e) || !vnode_has_daemon(&s->node[i]))
+			return false;
+		core_status(e->core, &status);
+		*why = "a node is not active";
+		if (!status.is_active || status.view != CORE_VIEW_ACTIVE)
+			return false;
+		*why = "a sweep is not done";
+		if (status.is_recovering)
+			return false;
+		*why = "a node is frozen";
+		if (status.is_frozen)
+			return false;
+		if (i == 0)
+			first = status;
+		*why = "generation or leader differ";
+		if (status.generation != first.generation || status.leader != first.leader)
+			return false;
+		*why = "a node does not know of another that it is active";
+		for (uint32_t k = 0; k < s->n; k++) {
+			if (!core_node_is_active(e->core, k))
+				return false;
+		}
+		*why = "a database is not attached";
+		for (uint32_t d = 0; d < s->dbs; d++) {
+			if (!e->is_attached[d])
+				return false;
+		}
+	}
+	return true;
+}

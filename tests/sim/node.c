@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * node.c: a host with its power, its disk, and its supervisor: a struct supervise whose wishes
+ * become events. Supervisors are a process group of their own; each tells its engine who is in it
+ * and what they announce, and a new engine everything that it has heard.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "sim.h"
+
+enum { PAUSED_POLL_US = 20000, BOOT_US = 300000 };
+
+bool vnode_has_daemon(const struct vnode *n)
+{
+	return n->is_up && n->supervisor.is_running;
+}
+
+/* ---- the supervisor's clock ------------------------------------------------------------------ */
+
+static bool vsupervisor_can_run(const struct vnode *n)
+{
+	return n->is_up && n->supervisor.is_running && !n->is_paused;
+}
+
+static void vsupervisor_after(struct vnode *n);
+
+static void vsupervisor_on_tick(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+
+	(void)data;
+	if (!n->is_up || !n->supervisor.is_running || n->supervisor.tick_at_ms != number)
+		return;
+	if (n->is_paused) {
+		event_after(s, PAUSED_POLL_US, vsupervisor_on_tick, n, NULL, number);
+		return;
+	}
+	n->supervisor.tick_at_ms = UINT64_MAX;
+	supervise_tick(n->supervisor.supervise);
+	vsupervisor_after(n);
+}
+
+static void vsupervisor_after(struct vnode *n)
+{
+	struct sim *s = n->sim;
+	uint64_t deadline_ms = supervise_deadline_ms(n->supervisor.supervise),
+		 late_us = sim_delay(s, 1000);
+
+	if (deadline_ms == UINT64_MAX || deadline_ms >= n->supervisor.tick_at_ms)
+		return;
+	n->supervisor.tick_at_ms = deadline_ms;
+	if (deadline_ms * 1000 > s->now_us)
+		late_us += deadline_ms * 1000 - s->now_us;
+	event_after(s, late_us, vsupervisor_on_tick, n, NULL, deadline_ms);
+}
+
+/* ---- what supervisors say to each other -------------------------------------------------------
+ */
+
+struct vannounce {
+	struct incarnation inc;
+	uint32_t is_left;
+};
+
+static void vsupervisor_heard(struct sim *s, struct vnode *n, const struct ventry *entry)
+{
+	struct vsupervisor *v = &n->supervisor;
+	struct vannounce a;
+
+	memcpy(&a, entry->data, sizeof(a));
+	if (v->resolved_n == SIM_FACTS) {
+		memmove(v->resolved, v->resolved + 1, (SIM_FACTS - 1) * sizeof(v->resolved[0]));
+		v->resolved_n--;
+	}
+	v->resolved[v->resolved_n].inc = a.inc;
+	v->resolved[v->resolved_n++].is_left = a.is_left;
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_ipc(s, n->engine, a.is_left ? VIPC_LEFT : VIPC_REVOKED, a.inc, 0);
+}
+
+static void vsupervisor_tell(struct sim *s, struct vnode *n, uint32_t pnn)
+{
+	struct incarnation inc = { .pnn = pnn, .boot_id = n->supervisor.is_seen[pnn] };
+
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_ipc(s, n->engine, VIPC_SUPERVISOR, inc, 0);
+}
+
+static void vsupervisor_on_deliver(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+	struct vdelivery *d;
+	bool is_seen[SIM_NODES] = { false };
+
+	(void)data;
+	(void)number;
+	n->supervisor.inbox.is_pumping = false;
+	if (!vsupervisor_can_run(n))
+		return;
+	d = vinbox_take(&n->supervisor.inbox);
+	if (d == NULL)
+		return;
+	if (d->kind == VDELIVERY_MESSAGE) {
+		vsupervisor_heard(s, n, d->entry);
+	} else if (d->kind == VDELIVERY_MEMBERS) {
+		for (size_t i = 0; i < d->members.n; i++)
+			is_seen[d->members.m[i].pnn] = true;
+		for (uint32_t i = 0; i < s->n; i++) {
+			if (n->supervisor.is_seen[i] == is_seen[i])
+				continue;
+			n->supervisor.is_seen[i] = is_seen[i];
+			vsupervisor_tell(s, n, i);
+		}
+	}
+	free(d);
+	vsupervisor_deliver_later(s, n);
+}
+
+void vsupervisor_deliver_later(struct sim *s, struct vnode *n)
+{
+	struct vinbox *b = &n->supervisor.inbox;
+
+	if (b->is_pumping || b->first == NULL)
+		return;
+	b->is_pumping = true;
+	event_after(s, sim_delay(s, s->cpg_us), vsupervisor_on_deliver, n, NULL, 0);
+}
+
+/* ---- ops ------------------------------------------------------------------------------------- */
+
+static uint64_t op_now_ms(void *world)
+{
+	return ((struct vnode *)world)->sim->now_us / 1000;
+}
+
+static void op_log(void *world, enum core_log level, const char *text)
+{
+	struct vnode *n = world;
+
+	(void)level;
+	sim_trace(n->sim, "node %u: supervisor: %s", n->pnn, text);
+}
+
+static void vsupervisor_on_engine_start(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+	struct vsupervisor *v = &n->supervisor;
+
+	(void)data;
+	if (!n->is_up || !v->is_running || v->round != number)
+		return;
+	if (n->is_paused) {
+		event_after(s, PAUSED_POLL_US, vsupervisor_on_engine_start, n, NULL, number);
+		return;
+	}
+	if (n->engine != NULL && (n->engine->is_running || vengine_can_write(n->engine))) {
+		sim_fail(s, "supervisor",
+			 "node %u starts an engine while another runs or its files are not retired",
+			 n->pnn);
+		return;
+	}
+	vengine_start(s, n);
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (v->is_seen[i])
+			vsupervisor_tell(s, n, i);
+	}
+	for (size_t i = 0; i < v->resolved_n; i++)
+		vengine_ipc(s, n->engine, v->resolved[i].is_left ? VIPC_LEFT : VIPC_REVOKED,
+			    v->resolved[i].inc, 0);
+	supervise_engine_started(v->supervise, n->engine->boot_id);
+	vsupervisor_after(n);
+}
+
+static void op_engine_start(void *world)
+{
+	struct vnode *n = world;
+
+	event_after(n->sim, sim_delay(n->sim, 10000), vsupervisor_on_engine_start, n, NULL,
+		    n->supervisor.round);
+}
+
+/* number: round << 1 | whether it is killed */
+static void vsupervisor_on_engine_end(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+	bool is_killed = number & 1;
+
+	(void)data;
+	if (!n->is_up || !n->supervisor.is_running || n->supervisor.round != number >> 1 ||
+	    n->engine == NULL)
+		return;
+	if (is_killed || vengine_can_run(n->engine))
+		vengine_end(s, n->engine, is_killed ? REASON_NONE : REASON_STOPPING);
+	else
+		event_after(s, PAUSED_POLL_US, vsupervisor_on_engine_end, n, NULL, number);
+}
+
+static void op_engine_ask_stop(void *world)
+{
+	struct vnode *n = world;
+
+	event_after(n->sim, sim_delay(n->sim, 10000), vsupervisor_on_engine_end, n, NULL,
+		    n->supervisor.round << 1);
+}
+
+static void op_engine_kill(void *world)
+{
+	struct vnode *n = world;
+
+	event_after(n->sim, sim_delay(n->sim, 2000), vsupervisor_on_engine_end, n, NULL,
+		    n->supervisor.round << 1 | 1);
+}
+
+/* data: present when holders are to be killed */
+static void vsupervisor_on_retire(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+
+	if (!n->is_up || !n->supervisor.is_running || n->supervisor.round != number)
+		return;
+	if (n->engine != NULL && n->engine->is_running) {
+		sim_fail(s, "supervisor", "node %u retires the files of an engine that runs",
+			 n->pnn);
+		return;
+	}
+	if (n->engine != NULL && vengine_can_write(n->engine))
+		vstore_retire(s, n->engine, data != NULL);
+	else
+		vsupervisor_retired(s, n, true);
+}
+
+static void op_retire(void *world, bool kill_holders)
+{
+	struct vnode *n = world;
+	void *kill = kill_holders ? calloc(1, 1) : NULL;
+
+	event_after(n->sim, sim_delay(n->sim, 5000), vsupervisor_on_retire, n, kill,
+		    n->supervisor.round);
+}
+
+void vsupervisor_retired(struct sim *s, struct vnode *n, bool is_done)
+{
+	(void)s;
+	supervise_retired(n->supervisor.supervise, is_done);
+	vsupervisor_after(n);
+}
+
+void vsupervisor_engine_ended(struct sim *s, struct vnode *n, enum reason why)
+{
+	(void)s;
+	supervise_engine_ended(n->supervisor.supervise, why);
+	vsupervisor_after(n);
+}
+
+static void op_announce(void *world, struct incarnation inc, bool is_left)
+{
+	struct vnode *n = world;
+	struct vannounce a;
+
+	memset(&a, 0, sizeof(a));
+	a.inc.pnn = inc.pnn;
+	a.inc.boot_id = inc.boot_id;
+	a.is_left = is_left;
+	sim_trace(n->sim, "node %u: supervisor announces that boot %llx %s", n->pnn,
+		  (unsigned long long)inc.boot_id, is_left ? "has left" : "is revoked");
+	corosync_send(n->sim, n, VENTRY_MESSAGE, VGROUP_SUPERVISORS, n->supervisor.pid, &a,
+		      sizeof(a));
+}
+
+/* The process is gone, and with it what it was doing */
+static void vsupervisor_gone(struct sim *s, struct vnode *n)
+{
+	struct vsupervisor *v = &n->supervisor;
+
+	if (!v->is_running)
+		return;
+	v->is_running = false;
+	v->round++;
+	supervise_free(v->supervise);
+	v->supervise = NULL;
+	vinbox_clear(&v->inbox);
+	if (n->is_up)
+		corosync_send(s, n, VENTRY_LEAVE, VGROUP_SUPERVISORS, v->pid, NULL, 0);
+}
+
+static void vsupervisor_on_exit(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+	struct vsupervisor *v = &n->supervisor;
+
+	(void)data;
+	if (!n->is_up || !v->is_running || v->round != number)
+		return;
+	sim_trace(s, "node %u: supervisor exits", n->pnn);
+	vsupervisor_gone(s, n);
+	n->had_daemon = false;
+	if (n->engine == NULL)
+		return;
+	if (n->engine->is_running) {
+		sim_fail(s, "supervisor", "node %u exits and leaves its engine behind", n->pnn);
+		return;
+	}
+	if (vengine_can_write(n->engine)) {
+		vstore_retire_abort(s, n->engine);
+		vfencer_stop_failed(s, n);
+	}
+}
+
+static void op_exit(void *world, enum reason why)
+{
+	struct vnode *n = world;
+
+	sim_trace(n->sim, "node %u: supervisor ends: %s", n->pnn, reason_row(why)->name);
+	event_after(n->sim, sim_delay(n->sim, 2000), vsupervisor_on_exit, n, NULL,
+		    n->supervisor.round);
+}
+
+static void op_state_changed(void *world)
+{
+	(void)world;
+}
+
+static const struct supervise_ops vsupervisor_ops = {
+	.now_ms = op_now_ms,
+	.log = op_log,
+	.engine_start = op_engine_start,
+	.engine_ask_stop = op_engine_ask_stop,
+	.engine_kill = op_engine_kill,
+	.retire = op_retire,
+	.announce = op_announce,
+	.exit = op_exit,
+	.state_changed = op_state_changed,
+};
+
+/* ---- the daemon ------------------------------------------------------------------------------ */
+
+void vnode_start_daemon(struct sim *s, struct vnode *n)
+{
+	struct vsupervisor *v = &n->supervisor;
+	struct supervise_config config = {
+		.pnn = n->pnn,
+		.stop_timeout_ms = s->timeout_ms,
+		.retire_timeout_ms = s->timeout_ms,
+		.hang_timeout_ms = 2 * s->timeout_ms,
+		.restart_limit = 5,
+		.restart_window_ms = 10 * s->timeout_ms,
+		.bugs = s->options.bugs,
+	};
+
+	if (v->is_running || !n->is_up || !n->corosync.is_running)
+		return;
+	sim_trace(s, "node %u: daemon starts", n->pnn);
+	v->is_running = true;
+	v->round++;
+	v->pid = ++n->next_pid;
+	v->tick_at_ms = UINT64_MAX;
+	v->resolved_n = 0;
+	memset(v->is_seen, 0, sizeof(v->is_seen));
+	vinbox_init(&v->inbox);
+	v->supervise = supervise_new(&config, &vsupervisor_ops, n);
+	corosync_send(s, n, VENTRY_JOIN, VGROUP_SUPERVISORS, v->pid, NULL, 0);
+	supervise_start(v->supervise);
+	vsupervisor_after(n);
+}
+
+void vnode_stop_daemon(struct sim *s, struct vnode *n)
+{
+	if (!vsupervisor_can_run(n))
+		return;
+	sim_trace(s, "node %u: daemon is to stop", n->pnn);
+	supervise_stop(n->supervisor.supervise);
+	vsupervisor_after(n);
+}
+
+void vnode_kill_engine(struct sim *s, struct vnode *n)
+{
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_end(s, n->engine, REASON_NONE);
+}
+
+void vnode_kill_daemon(struct sim *s, struct vnode *n)
+{
+	if (!vnode_has_daemon(n))
+		return;
+	sim_trace(s, "node %u: supervisor and engine are killed", n->pnn);
+	vsupervisor_gone(s, n);
+	vnode_kill_engine(s, n);
+	if (n->engine != NULL)
+		vstore_retire_abort(s, n->engine);
+}
+
+void vsupervisor_free(struct vnode *n)
+{
+	if (n->supervisor.supervise != NULL)
+		supervise_free(n->supervisor.supervise);
+	if (n->supervisor.is_running)
+		vinbox_clear(&n->supervisor.inbox);
+}
+
+/* ---- the host -------------------------------------------------------------------------------- */
+
+static void vnode_on_corosync(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+
+	(void)data;
+	if (n->is_up && n->boots == number)
+		corosync_start(s, n);
+}
+
+void vnode_power_on(struct sim *s, struct vnode *n)
+{
+	if (n->is_up)
+		return;
+	n->is_up = true;
+	n->boots++;
+	sim_trace(s, "node %u: boots", n->pnn);
+	event_after(s, sim_delay(s, 20000), vnode_on_corosync, n, NULL, n->boots);
+}
+
+static void vnode_on_boot(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+
+	(void)data;
+	if (!n->is_up && n->boots == number)
+		vnode_power_on(s, n);
+}
+
+void vnode_power_off(struct sim *s, struct vnode *n, const char *why)
+{
+	struct vengine *e = n->engine;
+
+	if (!n->is_up)
+		return;
+	sim_trace(s, "node %u: %s", n->pnn, why);
+	n->is_up = false;
+	n->is_paused = n->is_engine_paused = n->had_daemon = false;
+	if (e != NULL) {
+		e->file.is_retired = true; /* it was in memory */
+		vengine_end(s, e, REASON_NONE);
+		for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
+			if (e->client[i].state != VCLIENT_NONE)
+				e->client[i].state = VCLIENT_DEAD;
+			e->client[i].turn++;
+		}
+	}
+	vsupervisor_gone(s, n);
+	corosync_kill(s, n);
+	n->corosync.is_stalled = false;
+	event_after(s, BOOT_US + sim_between(s, 0, s->is_healing ? BOOT_US : s->timeout_ms * 10000),
+		    vnode_on_boot, n, NULL, n->boots);
+}
+
+void vnode_pause(struct sim *s, struct vnode *n, bool is_paused)
+{
+	if (n->is_paused == is_paused || !n->is_up)
+		return;
+	sim_trace(s, "node %u: %s", n->pnn, is_paused ? "stands still" : "goes on");
+	n->is_paused = is_paused;
+	corosync_stall(s, n, is_paused);
+	if (is_paused)
+		return;
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_resumed(s, n->engine);
+	if (n->supervisor.is_running)
+		vsupervisor_deliver_later(s, n);
+}
+
+void vnode_pause_engine(struct sim *s, struct vnode *n, bool is_paused)
+{
+	if (n->is_engine_paused == is_paused)
+		return;
+	sim_trace(s, "node %u: engine %s", n->pnn, is_paused ? "stands still" : "goes on");
+	n->is_engine_paused = is_paused;
+	if (!is_paused && n->engine != NULL && n->engine->is_running)
+		vengine_resumed(s, n->engine);
+}

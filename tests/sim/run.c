@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * run.c: one run: a cluster whose size and temper come from the seed, faults for a number of steps,
+ * then none. Everything has to be whole within SIM_HEAL_TIMEOUTS of the daemon's time-outs: every
+ * member active in one generation, and every request answered. Last, each node fetches each record,
+ * and messages and datagrams go from each to each.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sim.h"
+
+enum { SIM_HEAL_TIMEOUTS = 60, SIM_QUIET_TIMEOUTS = 20 };
+
+static void sim_set_up(struct sim *s)
+{
+	static const uint32_t sizes[] = { 1, 2, 3, 3, 3, 5, 5 };
+
+	s->n = s->options.nodes != 0 ? s->options.nodes : sizes[sim_below(s, 7)];
+	s->is_two_node = s->n == 2;
+	s->dbs = 1 + sim_below(s, SIM_DBS);
+	s->keys = 1 + sim_below(s, SIM_KEYS);
+	s->chains = 1 + sim_below(s, s->keys);
+	for (uint32_t i = 0; i < s->dbs; i++)
+		snprintf(s->db_name[i], sizeof(s->db_name[i]), "db%u.tdb", i);
+	for (uint32_t i = 0; i < s->keys; i++)
+		snprintf(s->key_name[i], sizeof(s->key_name[i]), "key%u-%08x", i,
+			 sim_below(s, UINT32_MAX));
+	s->think_us = sim_between(s, 200, 20000);
+	s->hold_us = sim_between(s, 20, 3000);
+	s->long_hold_percent = sim_chance(s, 50) ? 0 : sim_below(s, 4);
+	s->latency_us = sim_between(s, 50, 3000);
+	s->cpg_us = sim_between(s, 100, 6000);
+	s->store_us = sim_between(s, 10, 300);
+	s->timeout_ms = (uint32_t)sim_between(s, 200, 800);
+	s->fault_us = sim_between(s, 20000, 600000);
+	s->has_lock = sim_chance(s, 80);
+	s->is_lock_hung_without_quorum = sim_chance(s, 50);
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct vnode *n = &s->node[i];
+
+		n->sim = s;
+		n->pnn = i;
+		n->next_pid = 100 * (i + 1);
+		n->corosync.send_last = &n->corosync.send_first;
+		n->is_wanted = true;
+	}
+}
+
+static void sim_on_power(struct sim *s, void *object, void *data, uint64_t number)
+{
+	(void)data;
+	(void)number;
+	vnode_power_on(s, object);
+}
+
+/* Runs until is_done() or until a time; false: the time came first */
+static bool sim_run_until(struct sim *s, uint64_t until_us, bool (*is_done)(struct sim *s))
+{
+	uint32_t look = 0;
+
+	while (!s->has_failed && s->now_us < until_us) {
+		if (look++ % 64 == 0 && is_done(s))
+			return true;
+		if (!event_run(s))
+			return is_done(s);
+	}
+	return false;
+}
+
+static bool sim_is_whole(struct sim *s)
+{
+	const char *why;
+
+	return check_is_whole(s, &why);
+}
+
+static bool sim_is_quiet(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct vengine *e = s->node[i].engine;
+
+		for (uint32_t k = 0; e != NULL && k < SIM_CLIENTS; k++) {
+			if (e->client[k].state != VCLIENT_IDLE &&
+			    e->client[k].state != VCLIENT_NONE &&
+			    e->client[k].state != VCLIENT_DEAD)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void sim_tell_unanswered(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct vengine *e = s->node[i].engine;
+
+		for (uint32_t k = 0; e != NULL && k < SIM_CLIENTS; k++) {
+			const struct vclient *c = &e->client[k];
+
+			if (c->state == VCLIENT_WAITING || c->state == VCLIENT_LOCKING ||
+			    c->state == VCLIENT_HOLDING)
+				sim_fail(s, "liveness",
+					 "a client of node %u has not got db %u key %u for %llu ms "
+					 "(state %d, tries %u)",
+					 i, c->db, c->key,
+					 (unsigned long long)((s->now_us - c->since_us) / 1000),
+					 (int)c->state, c->tries);
+		}
+	}
+}
+
+static bool sim_has_messages(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->node[i].engine->messages_in < s->n ||
+		    s->node[i].engine->forwards_in < s->n - 1)
+			return false;
+	}
+	return true;
+}
+
+static void sim_send_messages(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct vengine *e = s->node[i].engine;
+
+		e->messages_in = e->forwards_in = 0;
+		core_register(e->core, 1, 0x5151);
+	}
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct vengine *e = s->node[i].engine;
+
+		for (uint32_t k = 0; k < s->n; k++) {
+			core_message(e->core, k == i ? CORE_CURRENT_NODE : k, 0x5151,
+				     slice_of("hello", 5));
+			if (k != i && core_forward(e->core, k, slice_of("datagram", 8)) != 0)
+				sim_fail(s, "message", "node %u cannot forward to node %u", i, k);
+		}
+		vengine_after(e);
+	}
+}
+
+/* A client of node i that does nothing */
+static struct vclient *sim_idle_client(struct sim *s, uint32_t i)
+{
+	struct vengine *e = s->node[i].engine;
+
+	for (uint32_t k = 0; k < SIM_CLIENTS; k++) {
+		if (e->client[k].state == VCLIENT_IDLE)
+			return &e->client[k];
+	}
+	e->client[0].state = VCLIENT_IDLE;
+	e->client[0].id += SIM_CLIENTS;
+	return &e->client[0];
+}
+
+static void sim_finish(struct sim *s)
+{
+	const char *why = "";
+
+	fault_end(s);
+	s->heal_us = s->now_us;
+	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_HEAL_TIMEOUTS * s->timeout_ms * 1000,
+			   sim_is_whole)) {
+		check_is_whole(s, &why);
+		sim_fail(s, "liveness", "not whole %llu ms after the last fault: %s",
+			 (unsigned long long)((s->now_us - s->heal_us) / 1000), why);
+		return;
+	}
+	sim_trace(s, "whole again after %llu ms",
+		  (unsigned long long)((s->now_us - s->heal_us) / 1000));
+	s->is_quiet = true;
+	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
+			   sim_is_quiet))
+		sim_tell_unanswered(s);
+	for (uint32_t d = 0; d < s->dbs; d++) {
+		for (uint32_t k = 0; k < s->keys; k++) {
+			for (uint32_t i = 0; i < s->n && !s->has_failed; i++) {
+				vclient_fetch(s, sim_idle_client(s, (i + k) % s->n), d, k);
+				if (!sim_run_until(s,
+						   s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS *
+								   s->timeout_ms * 1000,
+						   sim_is_quiet))
+					sim_tell_unanswered(s);
+			}
+		}
+	}
+	if (s->has_failed)
+		return;
+	sim_send_messages(s);
+	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
+			   sim_has_messages))
+		sim_fail(s, "message", "not every message has arrived");
+	if (!s->has_failed && !check_is_whole(s, &why))
+		sim_fail(s, "liveness", "it does not stay whole: %s", why);
+}
+
+int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
+{
+	memset(s, 0, sizeof(*s));
+	s->options = *options;
+	s->seed = seed;
+	random_seed(&s->random, seed);
+	sim_set_up(s);
+	for (uint32_t i = 0; i < s->n; i++)
+		event_after(s, sim_delay(s, 50000), sim_on_power, &s->node[i], NULL, 0);
+	vfencer_start(s);
+	fault_begin(s);
+	while (!s->has_failed && s->step < s->options.steps && event_run(s))
+		;
+	if (!s->has_failed)
+		sim_finish(s);
+	return s->has_failed;
+}
+
+void sim_free(struct sim *s)
+{
+	event_free_all(s);
+	vlink_free_all(s);
+	vengine_free_all(s);
+	for (uint32_t i = 0; i < s->n; i++)
+		vsupervisor_free(&s->node[i]);
+	corosync_free_all(s);
+	free(s->generations);
+	s->generations = NULL;
+}
