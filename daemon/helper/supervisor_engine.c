@@ -218,9 +218,10 @@ void engine_drain(struct supervisor *s)
 		if (type == -EAGAIN)
 			return;
 		if (type == 0) {
-			/* a process whose channel ends has to exit at once */
+			/* a process whose channel ends has to exit at once; one that said
+			 * why it ends is given the time it has anyway */
 			channel_close(s);
-			if (!s->engine.is_reaped)
+			if (!s->engine.is_reaped && s->engine.last == REASON_NONE)
 				engine_kill(s);
 			return;
 		}

@@ -88,7 +88,8 @@ static void client_end(struct client *cl)
 	if (cl->is_polled)
 		qb_loop_poll_del(e->loop, cl->fd);
 	close(cl->fd);
-	if (cl->pid > 0)
+	/* whom a stopping engine leaves may still hold a lock, and has to stay known */
+	if (cl->pid > 0 && !e->is_stopping)
 		helpers_client(e, (uint32_t)cl->pid, false);
 	s->slot[slot] = NULL;
 	s->free_slot[s->free_slots++] = slot;
