@@ -108,7 +108,7 @@ static int state_read_node(struct core *c, struct member *m, struct cursor *s)
 		return 0;
 	if (n->boot_id != m->boot_id) {
 		session_reset(&n->session);
-		n->is_connected = n->is_held = false;
+		n->is_connected = n->is_held = n->is_active = false;
 		n->boot_id = m->boot_id;
 		n->is_member = false;
 	}
@@ -189,8 +189,9 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 	m->is_leader = is_leader != 0;
 	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
 	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;
-	if (state_read_node(c, m, s) || state_read_active(c, m, s) || state_read_facts(c, s) ||
-	    state_read_dbs(c, s) || cursor_end(s))
+	/* What another version has behind these is not for us to read: it is kept out */
+	if (m->is_compatible && (state_read_node(c, m, s) || state_read_active(c, m, s) ||
+				 state_read_facts(c, s) || state_read_dbs(c, s) || cursor_end(s)))
 		return -EBADMSG;
 	m->has_state = true;
 	view_state_in(c);

@@ -176,8 +176,10 @@ static void lock_tried(struct core *c, uint64_t digest, enum core_lock_result r)
 		control_send_restart(c);
 }
 
-static void lock_answered(struct core *c, enum lock_question what, enum core_lock_result r,
-			  struct core_lock_id id)
+/* digest: of the view that it was asked in; a CHECK of an older one was done before the joiners of
+ * this one tried, so it says nothing about them */
+static void lock_answered(struct core *c, enum lock_question what, uint64_t digest,
+			  enum core_lock_result r, struct core_lock_id id)
 {
 	struct lock *l = &c->lock;
 
@@ -185,7 +187,7 @@ static void lock_answered(struct core *c, enum lock_question what, enum core_loc
 		l->is_held = true;
 		l->since_ms = 0;
 		l->id = id;
-		if (what == LOCK_Q_CHECK)
+		if (what == LOCK_Q_CHECK && digest == c->view.digest)
 			l->is_checked = true;
 		return;
 	}
@@ -216,7 +218,7 @@ void core_lock_result(struct core *c, enum core_lock_result r, struct core_lock_
 	if (what == LOCK_Q_PROBE)
 		lock_tried(c, digest, r);
 	else if (view_is_leading(c) || c->leader == c->self)
-		lock_answered(c, what, r, id);
+		lock_answered(c, what, digest, r, id);
 	else if (r == CORE_LOCK_HELD)
 		c->ops->lock_release(c->world); /* the view has changed, another leads */
 	view_lead(c);

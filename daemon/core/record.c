@@ -51,6 +51,12 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 
 	if (to == NULL || !to->is_active || !to->is_member)
 		return; /* gone meanwhile */
+	if (body.len > CORE_MAX_RECORD) {
+		core_log(c, CORE_LOG_ERROR,
+			 "a record cannot be given away: it is too long | db=0x%08x length=%zu",
+			 f->db_id, body.len);
+		return;
+	}
 	if (!core_has_bug(c, CORE_BUG_RSN_NOT_RAISED))
 		h.rsn++;
 	if (!core_has_bug(c, CORE_BUG_KEEP_OWNERSHIP))

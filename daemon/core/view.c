@@ -269,6 +269,24 @@ static void view_admit(struct core *c, struct incarnation inc)
 		c->ops->fence_watch(c->world, inc);
 }
 
+/* Ends the old generation's sessions with those that are gone: whoever comes back from one of them
+ * is another incarnation. One that was never active may come back as the one that it was, and go
+ * on with its session. */
+static void view_forget(struct core *c)
+{
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
+		struct node *n = c->node[i];
+
+		if (n == NULL)
+			continue;
+		if (n->is_active && !n->is_member) {
+			session_reset(&n->session);
+			n->boot_id = 0;
+		}
+		n->is_active = false;
+	}
+}
+
 void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 		   const struct incarnation *in, size_t n)
 {
@@ -291,9 +309,7 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 	}
 	for (size_t i = 0; i < n; i++)
 		view_admit(c, in[i]);
-	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
-		if (c->node[i] != NULL)
-			c->node[i]->is_active = false;
+	view_forget(c);
 	for (size_t i = 0; i < n; i++)
 		c->node[in[i].pnn]->is_active = true;
 	free(c->active);
@@ -320,12 +336,6 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 	sweep_activate(c);
 	request_activate(c);
 	gate_freeze(c);
-	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
-		if (c->node[i] == NULL || c->node[i]->is_member)
-			continue;
-		session_reset(&c->node[i]->session); /* whoever comes back is another */
-		c->node[i]->boot_id = 0;
-	}
 	if (leader != c->self && c->lock.is_held) {
 		c->lock.is_held = false;
 		c->ops->lock_release(c->world);

@@ -365,11 +365,13 @@ static void test_hostile_cpg(void **state)
 	core_free(c);
 }
 
-/* A second node, by hand: its STATE is this node's with another boot id and name */
-static struct core *node_with_peer(struct world *w)
+/* A second node, by hand: its STATE is this node's with another boot id and name. It joins with
+ * this topology verdict, and is kept out unless that is REASON_NONE. */
+#define PEER_BOOT (77 ^ 0x55)
+static void peer_joins(struct world *w, uint8_t verdict)
 {
 	struct core_member both[] = { { 0, 1 }, { 1, 9 } };
-	struct core *c = node_alone(w);
+	struct core *c = w->core;
 	uint8_t mine[65536], theirs[65536];
 	size_t len;
 
@@ -379,12 +381,20 @@ static struct core *node_with_peer(struct world *w)
 	memcpy(theirs, mine, len);
 	theirs[9] ^= 0x55;		      /* boot id */
 	memset(theirs + 9 + 8 + 8 + 4, 0, 5); /* never active, does not lead */
+	theirs[9 + 8 + 8 + 4 + 5] = verdict;
 	core_multicast(c, 0, 1, slice_of(mine, len));
 	core_multicast(c, 1, 9, slice_of(theirs, len));
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* ACTIVATE */
-	assert_true(core_node_is_active(c, 1));
+	assert_int_equal(core_node_is_active(c, 1), verdict == REASON_NONE);
+}
+
+static struct core *node_with_peer(struct world *w)
+{
+	struct core *c = node_alone(w);
+
+	peer_joins(w, REASON_NONE);
 	assert_int_equal(w->peers, 1);
-	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 0), 0);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), 0);
 	return c;
 }
 
@@ -416,20 +426,43 @@ static void test_session_resumes(void **state)
 	core_peer_down(c, 1);
 	assert_int_equal(output_all(c, again, sizeof(again)), 0);
 	/* the peer took nothing: all comes again, from a packet's start */
-	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 0), 0);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), 0);
 	assert_int_equal(output_all(c, again, sizeof(again)), len);
 	assert_memory_equal(first, again, len);
 	/* it took the first one: the rest comes */
 	core_peer_down(c, 1);
-	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 1), 0);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 1), 0);
 	rest = output_all(c, again, sizeof(again));
 	assert_true(rest < len);
 	assert_memory_equal(first + (len - rest), again, rest);
 	/* it claims what was never sent, or forgets what it had; or it is another run */
 	core_peer_down(c, 1);
-	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 1000), -EPROTO);
-	assert_int_equal(core_peer_up(c, 1, 77 ^ 0x55, 0), -EPROTO);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 1000), -EPROTO);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), -EPROTO);
 	assert_int_equal(core_peer_up(c, 1, 78, 1), -ESTALE);
+	core_free(c);
+}
+
+/* A joiner that was never active may go and come back as the same incarnation, and its session with
+ * it, though there was a new generation meanwhile */
+static void test_session_of_joiner(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_member self = { .pnn = 0, .pid = 1 };
+	uint8_t buf[65536];
+
+	(void)state;
+	peer_joins(&w, REASON_TOPOLOGY);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), 0);
+	core_message(c, 1, 7, slice_of("one", 3));
+	core_peer_sent(c, 1, output_all(c, buf, sizeof(buf)));
+	core_peer_down(c, 1);
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* STATE */
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	peer_joins(&w, REASON_NONE);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 1), 0);
 	core_free(c);
 }
 
@@ -549,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_attach_during_sweep),
 		cmocka_unit_test(test_hostile_cpg),
 		cmocka_unit_test(test_session_resumes),
+		cmocka_unit_test(test_session_of_joiner),
 		cmocka_unit_test(test_duplicates_and_gaps),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_hostile_peer),
