@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -32,6 +33,7 @@
 #include "engine_ops.h"
 #include "helpers.h"
 #include "store.h"
+#include "times.h"
 #include "transport.h"
 
 #define BOOT_ID_OPTION	  "--boot_id="
@@ -188,6 +190,7 @@ static bool engine_start_cluster(struct engine *e)
 			    reason_row(REASON_UNFENCED_TWO_NODE)->text);
 		return false;
 	}
+	times_warn(e->options, s);
 	return true;
 }
 
@@ -330,6 +333,18 @@ static void engine_close(struct engine *e)
 		core_free(e->core);
 }
 
+/* A client has at least one descriptor; smbd has two for each of its own */
+static void engine_raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warning("the limit of open files cannot be raised | error=%s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct engine e = {
@@ -347,6 +362,7 @@ int main(int argc, char **argv)
 	e.options = &options;
 	if (log_open("cotdb-engine", &options) != 0)
 		return reason_row(REASON_BAD_OPTION)->ocf;
+	engine_raise_limits();
 	gettimeofday(&now, NULL);
 	e.start_time_us = (int64_t)now.tv_sec * 1000000 + now.tv_usec;
 	e.loop = qb_loop_create();

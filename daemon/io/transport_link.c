@@ -25,6 +25,13 @@
 #include <unistd.h>
 #include "daemon/log.h"
 
+static const char *const link_state_name[] = {
+	[LINK_CONNECTING] = "connecting", [LINK_HELLO] = "hello",
+	[LINK_STRANGER] = "stranger",	  [LINK_PROOF] = "proof",
+	[LINK_RECEIVED] = "received",	  [LINK_UP] = "up",
+	[LINK_CLOSED] = "closed",
+};
+
 static int32_t link_ready(int32_t fd, int32_t revents, void *data);
 
 static void link_poll(struct link *l, int32_t events)
@@ -52,6 +59,25 @@ static void link_leave_half_open(struct link *l)
 	l->is_timer_armed = false;
 }
 
+/* Whoever can reach the port can make a connection fail: one line a second for those that proved
+ * nothing */
+static void link_tell(struct link *l, const char *why)
+{
+	struct transport *t = l->transport;
+	uint64_t now = engine_now_ms();
+
+	if (l->role == HANDSHAKE_ACCEPTOR && l->state != LINK_UP) {
+		if (now < t->stranger_told_ms + 1000) {
+			t->strangers_untold++;
+			return;
+		}
+		t->stranger_told_ms = now;
+	}
+	log_notice("connection is closed: %s | from=%s pnn=%d state=%s untold=%" PRIu64, why,
+		   l->from, (int)l->pnn, link_state_name[l->state], t->strangers_untold);
+	t->strangers_untold = 0;
+}
+
 void link_close(struct link *l, const char *why)
 {
 	struct transport *t = l->transport;
@@ -59,8 +85,7 @@ void link_close(struct link *l, const char *why)
 	if (l->state == LINK_CLOSED)
 		return;
 	if (why != NULL)
-		log_notice("connection is closed: %s | from=%s pnn=%d state=%d", why, l->from,
-			   (int)l->pnn, (int)l->state);
+		link_tell(l, why);
 	if (l->state != LINK_UP)
 		link_leave_half_open(l);
 	qb_loop_poll_del(t->engine->loop, l->fd);

@@ -42,6 +42,8 @@ struct transport {
 	struct peer *woken, **woken_tail;
 	struct link *half_open; /* newest first */
 	size_t half_open_n;
+	uint64_t stranger_told_ms; /* when the last line about one was written */
+	uint64_t strangers_untold;
 	struct link *closed; /* freed when nothing on the stack can name them any more */
 };
 
@@ -51,6 +53,7 @@ struct peer {
 	struct link *link;    /* up */
 	struct link *attempt; /* our connection that is not up yet */
 	uint32_t backoff_ms;
+	uint64_t up_ms;
 	bool is_retry_armed, is_woken, is_resumed, has_failed;
 	qb_loop_timer_handle retry_timer;
 	struct peer *next_woken;

@@ -29,6 +29,7 @@ enum {
 	TCP_HALF_OPEN_MAX = 128,
 	TCP_RETRY_MIN_MS = 20,
 	TCP_RETRY_MAX_MS = 1000,
+	TCP_LASTED_MS = 1000,
 	TCP_PAUSE_MS = 200, /* accepting, when there are no descriptors left */
 };
 
@@ -203,7 +204,7 @@ int transport_link_up(struct link *l, uint64_t peer_received)
 		p->link = NULL;
 	if (rc != 0 || l->state != LINK_UP)
 		return rc;
-	p->backoff_ms = 0;
+	p->up_ms = engine_now_ms();
 	p->has_failed = false;
 	log_info("peer is connected | pnn=%u address=%s", l->pnn, l->from);
 	return 0;
@@ -218,6 +219,9 @@ void transport_link_closed(struct link *l, enum link_state was)
 		return;
 	if (p->link == l) {
 		p->link = NULL;
+		/* One that only lasts for a moment is not worth being in a hurry for */
+		if (engine_now_ms() - p->up_ms >= TCP_LASTED_MS)
+			p->backoff_ms = 0;
 		core_peer_down(l->transport->engine->core, l->pnn);
 	} else if (p->attempt == l) {
 		p->attempt = NULL;

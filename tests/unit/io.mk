@@ -18,4 +18,10 @@ tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_
 	-DTEST_LIBEXECDIR=\"$(abs_builddir)\"
 tests_unit_test_store_LDADD = $(io_test_libs)
 
+check_PROGRAMS += tests/unit/test_times
+TESTS += tests/unit/test_times
+tests_unit_test_times_SOURCES = tests/unit/test_times.c
+tests_unit_test_times_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_times_LDADD = $(io_test_libs)
+
 endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_times.c: the time-outs' inequalities hold with the defaults, and each can fail */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+#include "daemon/io/times.h"
+
+static const struct cluster_settings corosync_default = { .token_ms = 1000, .consensus_ms = 1200 };
+
+static size_t failures(const struct options *o, const struct cluster_settings *s, const char *about)
+{
+	char text[512];
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; (rc = times_check(i, o, s, text, sizeof(text))) != -ENOENT; i++) {
+		if (rc == 0)
+			continue;
+		assert_non_null(strstr(text, about));
+		n++;
+	}
+	return n;
+}
+
+static void test_defaults(void **state)
+{
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(failures(&o, &corosync_default, "-"), 0);
+}
+
+static void test_slow_corosync(void **state)
+{
+	struct cluster_settings slow = { .token_ms = 20000, .consensus_ms = 24000 };
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(failures(&o, &slow, "token plus consensus (44000 ms)"), 2);
+}
+
+static void test_options(void **state)
+{
+	struct options o;
+	char error[256];
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(options_parse(&o, "--retire_timeout=5s", error, sizeof(error)), 0);
+	assert_int_equal(failures(&o, &corosync_default, "revoke_timeout"), 1);
+	options_init(&o);
+	assert_int_equal(options_parse(&o, "--hang_timeout=15s", error, sizeof(error)), 0);
+	assert_int_equal(failures(&o, &corosync_default, "state_timeout"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_slow_corosync),
+		cmocka_unit_test(test_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
