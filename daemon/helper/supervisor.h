@@ -45,7 +45,8 @@ struct supervisor_engine {
 	enum reason last; /* IPC_ENGINE_LAST */
 	char last_text[256];
 	struct engine_state state;
-	pid_t *clients; /* one entry for each connection */
+	pid_t
+	    *clients; /* processes that were connected, those that are gone now and then left out */
 	size_t clients_n, clients_size;
 };
 

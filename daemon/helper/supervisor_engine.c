@@ -154,35 +154,58 @@ static int last_take(struct supervisor *s, struct cursor *c)
 	return 0;
 }
 
+/* Processes that are gone need not be remembered */
+static void clients_sift(struct supervisor_engine *en)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < en->clients_n; i++) {
+		if (kill(en->clients[i], 0) == 0 || errno != ESRCH)
+			en->clients[n++] = en->clients[i];
+	}
+	en->clients_n = n;
+}
+
+static int clients_grow(struct supervisor_engine *en)
+{
+	size_t size = en->clients_size != 0 ? en->clients_size * 2 : 256;
+	pid_t *more;
+
+	clients_sift(en);
+	if (en->clients_n <= en->clients_size / 2 && en->clients_size != 0)
+		return 0;
+	if (size > CLIENTS_MAX)
+		return -EBADMSG;
+	more = realloc(en->clients, size * sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	en->clients = more;
+	en->clients_size = size;
+	return 0;
+}
+
+/* A client is remembered as long as its process lives: one whose connection is closed, by itself or
+ * by an engine that stops, may hold a lock still. That it does is looked at before it is killed. */
 static int client_take(struct supervisor *s, struct cursor *c)
 {
 	struct supervisor_engine *en = &s->engine;
 	uint32_t pid, is_connected;
+	int rc;
 
 	if (cursor_u32(c, &pid) || pid > INT32_MAX || cursor_u32(c, &is_connected) || cursor_end(c))
 		return -EBADMSG;
 	if (pid == 0)
 		return 0; /* a client in another pid namespace: nobody we could kill */
-	if (!is_connected) {
-		for (size_t i = 0; i < en->clients_n; i++) {
-			if (en->clients[i] == (pid_t)pid) {
-				en->clients[i] = en->clients[--en->clients_n];
-				break;
-			}
-		}
+	if (!is_connected)
 		return 0;
+	for (size_t i = 0; i < en->clients_n; i++) {
+		if (en->clients[i] == (pid_t)pid)
+			return 0;
 	}
 	if (en->clients_n == en->clients_size) {
-		size_t size = en->clients_size != 0 ? en->clients_size * 2 : 256;
-		pid_t *more;
-
-		if (size > CLIENTS_MAX)
-			return -EBADMSG;
-		more = realloc(en->clients, size * sizeof(*more));
-		if (more == NULL)
-			return -ENOMEM;
-		en->clients = more;
-		en->clients_size = size;
+		rc = clients_grow(en);
+		if (rc != 0)
+			return rc;
 	}
 	en->clients[en->clients_n++] = (pid_t)pid;
 	return 0;
