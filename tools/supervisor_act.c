@@ -4,7 +4,9 @@
  *
  * While a start waits, Pacemaker carries out nothing else, not even the fencing of another node. So
  * a start whose reason only Pacemaker or an admin can end gives up after YIELD_MS, with a soft
- * error: Pacemaker then does its part and starts again.
+ * error: Pacemaker then does its part and starts again. And whatever else depends on others may
+ * have its cause in a node that waits to be fenced (the cluster filesystem hangs until then, a
+ * member does not answer): that gets PATIENCE_MS, a little more than the daemon's own time-outs.
  *
  * A stop has succeeded only when the supervisor itself said so and is gone: its last answer has the
  * reason (retire-failed among them), and its end frees the lock. One that ends without an answer
@@ -28,16 +30,11 @@
 #include "daemon/options.h"
 #include "supervisor_ask.h"
 
-#define YIELD_MS  3000U
-#define SLICE_MS  500U /* one wait request: so often is the reason looked at */
-#define SETTLE_MS 50   /* between two tries to reach a daemon that is just starting or ending */
-#define ASK_MS	  5000U
-
-/* Reasons that only Pacemaker or an admin can end */
-static const enum reason yield_reasons[] = {
-	REASON_NO_QUORUM,    REASON_FENCING_PENDING, REASON_FENCING_FAILED,
-	REASON_NO_PACEMAKER, REASON_LOCK_BUSY,
-};
+#define YIELD_MS    3000U
+#define PATIENCE_MS 7000U
+#define SLICE_MS    500U /* one wait request: so often is the reason looked at */
+#define SETTLE_MS   50	 /* between two tries to reach a daemon that is just starting or ending */
+#define ASK_MS	    5000U
 
 static uint64_t now_ms(void)
 {
@@ -62,13 +59,42 @@ static bool wait_gone(int pidfd, unsigned int timeout_ms)
 	return poll(&p, 1, (int)timeout_ms) > 0;
 }
 
-static bool is_yielding(enum reason reason)
+enum waits_for { WAITS_FOR_ITSELF, WAITS_FOR_OTHERS, WAITS_FOR_PACEMAKER };
+
+static enum waits_for reason_waits_for(enum reason reason)
 {
-	for (size_t i = 0; i < sizeof(yield_reasons) / sizeof(yield_reasons[0]); i++) {
-		if (yield_reasons[i] == reason)
-			return true;
+	switch (reason) {
+	case REASON_STARTING:
+	case REASON_ENGINE_RESTARTING:
+	case REASON_EVICTED:
+		return WAITS_FOR_ITSELF;
+	case REASON_NO_QUORUM:
+	case REASON_FENCING_PENDING:
+	case REASON_FENCING_FAILED:
+	case REASON_NO_PACEMAKER:
+	case REASON_LOCK_BUSY:
+		return WAITS_FOR_PACEMAKER;
+	default:
+		return WAITS_FOR_OTHERS;
 	}
-	return false;
+}
+
+/* How long a start has waited: since when for others at all, since when for Pacemaker */
+struct waited {
+	uint64_t others_since_ms, pacemaker_since_ms;
+};
+
+/* Takes the reason of now; whether the start has to give up */
+static bool waited_enough(struct waited *w, enum reason reason)
+{
+	enum waits_for whom = reason_waits_for(reason);
+	uint64_t now = now_ms();
+
+	if (whom == WAITS_FOR_ITSELF || w->others_since_ms == 0)
+		w->others_since_ms = now;
+	if (whom != WAITS_FOR_PACEMAKER || w->pacemaker_since_ms == 0)
+		w->pacemaker_since_ms = now;
+	return now - w->others_since_ms >= PATIENCE_MS || now - w->pacemaker_since_ms >= YIELD_MS;
 }
 
 static int say(const struct supervisor_act *act, int code, const char *text)
@@ -154,7 +180,8 @@ static int say_ended(const struct supervisor_act *act, const struct started *s, 
 
 static int act_wait(const struct supervisor_act *act, struct started *s)
 {
-	uint64_t deadline_ms = now_ms() + act->timeout_ms, yield_since_ms = 0;
+	uint64_t deadline_ms = now_ms() + act->timeout_ms;
+	struct waited waited = { 0 };
 	struct supervisor_answer a = { .text = "the daemon does not answer" };
 	char request[32];
 	int error, status;
@@ -182,11 +209,9 @@ static int act_wait(const struct supervisor_act *act, struct started *s)
 			if (s->child == 0 && supervisor_is_locked(act->run_dir) == 0)
 				return say_silent(act, error);
 		}
-		if (error != 0 || !is_yielding(a.reason))
-			yield_since_ms = 0;
-		else if (yield_since_ms == 0)
-			yield_since_ms = now_ms();
-		else if (now_ms() - yield_since_ms >= YIELD_MS)
+		if (error != 0)
+			waited = (struct waited){ 0 };
+		else if (waited_enough(&waited, a.reason))
 			return say(act, failure_code(&a), a.text);
 		if (left_ms(deadline_ms, 1) == 0) {
 			if (error != 0)
