@@ -78,8 +78,10 @@ def request(*words, timeout=60):
 
 
 def enter(node, argv):
-    """The command line that runs argv inside a node."""
-    return ["nsenter", "-t", str(node["init"]), "-m", "-u", "-i", "-n", "-p", "--", *argv]
+    """The command line that runs argv inside a node, and is killed and paused with it."""
+    join = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"'
+    return ["sh", "-c", join, "sh", node["cgroup"],
+            "nsenter", "-t", str(node["init"]), "-m", "-u", "-i", "-n", "-p", "--", *argv]
 
 
 def run_in(node, *argv, timeout=30, check=False, text=None):

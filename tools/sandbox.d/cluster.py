@@ -192,10 +192,10 @@ def exec_in(name, argv):
     node = next((n for n in request("status") if n["name"] == name), None)
     if not node or node["state"] in ("off", "booting"):
         die(f"{name} is not on")
-    write(node["cgroup"] + "/cgroup.procs", "0")        # killed and paused with the node
     os.environ.update(PATH=PATH, HOME="/var/cache/sandbox-home")
     shell = 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"'
-    os.execvp("nsenter", enter(node, ["sh", "-c", shell, "sh", os.getcwd(), *argv]))
+    command = enter(node, ["sh", "-c", shell, "sh", os.getcwd(), *argv])
+    os.execvp(command[0], command)
 
 
 def memory(cgroup):

@@ -38,8 +38,10 @@ def crm(node, *args, text=None):
 
 
 def configure(conf, node):
-    """Both commands in one crmsh, hence in one change of the CIB."""
-    return crm(node, text="".join(shlex.join(c) + "\n" for c in crm_commands(conf)))
+    """Both commands in one change of the CIB: else Pacemaker starts the primitive on one node alone
+    before it hears of the clone."""
+    lines = ["configure", *[shlex.join(c[1:]) for c in crm_commands(conf)], "commit"]
+    return crm(node, text="\n".join(lines) + "\n")
 
 
 def start_directly(conf, node):
