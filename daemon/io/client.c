@@ -43,7 +43,7 @@ static void call_error(struct client *cl, uint32_t reqid, const char *text)
 	struct packet_header h = reply_header(cl->owner, reqid);
 	struct reply_error m = { .status = -1, .text = slice_of(text, strlen(text) + 1) };
 	size_t size = reply_error_size(&m);
-	uint8_t *p = client_output(cl, size);
+	uint8_t *p = client_output(cl, size, true);
 
 	if (p) {
 		struct writer w = writer_of(p, size);
@@ -65,7 +65,7 @@ void clients_call_reply(struct engine *e, uint64_t client, uint32_t reqid, struc
 	struct packet_header h = reply_header(e->clients, reqid);
 	struct reply_call m = { .status = 0, .data = data };
 	size_t size = reply_call_size(&m);
-	uint8_t *p = cl ? client_output(cl, size) : NULL;
+	uint8_t *p = cl ? client_output(cl, size, true) : NULL;
 
 	if (p == NULL)
 		return;
@@ -83,7 +83,7 @@ void clients_message(struct engine *e, uint64_t client, uint64_t srvid, struct s
 	struct packet_header h = reply_header(e->clients, 0);
 	struct req_message m = { .srvid = srvid, .data = data };
 	size_t size = req_message_size(&m);
-	uint8_t *p = cl ? client_output(cl, size) : NULL;
+	uint8_t *p = cl ? client_output(cl, size, false) : NULL;
 
 	if (p) {
 		struct writer w = writer_of(p, size);

@@ -26,7 +26,7 @@ struct client_notify;
 struct control_state;
 
 #define CLIENT_READ_SIZE (256U << 10)
-/* A client with this much to be written is not read from; so replies cannot pile up */
+/* A client with so many bytes of answers to be written is not read from */
 #define CLIENT_OUTPUT_PAUSE (1U << 20)
 /* The same for its calls that wait until the node is active the first time */
 #define CLIENT_HELD_PAUSE (256U << 10)
@@ -36,7 +36,7 @@ struct control_state;
 /* Why a client is not being read from */
 enum client_pause {
 	PAUSE_CONGESTED = 1, /* a peer that it sends to has much queued */
-	PAUSE_OUTPUT = 2,    /* it does not read what it is sent */
+	PAUSE_OUTPUT = 2,    /* it does not read its answers */
 	PAUSE_HELD = 4,	     /* its calls wait for the first view */
 };
 
@@ -53,6 +53,7 @@ struct client {
 	int poll_events;
 	struct client *next_dirty, *next_dying;
 	struct byte_queue in, out, held;
+	size_t reply_bytes; /* of what is in out, at most */
 	struct client_notify *notify;
 	/* one call being timed: enough for a latency, since few clients have several at once */
 	uint32_t timed_reqid;
@@ -117,7 +118,7 @@ void client_end_all(struct clients *s);
 
 /* Room for a packet of that size (a multiple of 8) in the client's output, to be filled at once;
  * NULL: it will not be sent. */
-uint8_t *client_output(struct client *cl, size_t size);
+uint8_t *client_output(struct client *cl, size_t size, bool is_reply);
 int client_poll_begin(struct client *cl);
 /* Ends a pause and handles what was read meanwhile */
 void client_unpause(struct client *cl, unsigned int pause);

@@ -10,6 +10,10 @@
  * Out: packets are written into the client's queue, and clients_flush(), which follows each event
  * of the loop, writes all of it at once. What the socket does not take waits for POLLOUT.
  *
+ * A client that asks and does not read is paused, so that answers cannot pile up. One that is only
+ * sent messages is not: it may write to us, and wait until that is taken, before it reads again.
+ * Messages have a bound of their own, behind which the client is closed (MaxQueueDropMsg).
+ *
  * A paused client is not read from, nor are the packets handled that were read before. When it
  * hangs up while it is paused, its descriptor leaves the loop (the hang-up would be reported for
  * ever), and it ends when it is unpaused and what it had sent is handled.
@@ -127,6 +131,7 @@ static void client_check_end(struct client *cl)
 {
 	if (cl->is_eof && cl->pause & PAUSE_OUTPUT) {
 		queue_clear(&cl->out, &cl->owner->pool);
+		cl->reply_bytes = 0;
 		cl->owner->resume |= PAUSE_OUTPUT;
 	}
 	if (cl->is_eof && cl->pause == 0)
@@ -147,6 +152,8 @@ static void client_write(struct client *cl)
 		n = 0;
 	}
 	queue_consume(&cl->out, &s->pool, (size_t)n);
+	if (cl->reply_bytes > cl->out.len)
+		cl->reply_bytes = cl->out.len;
 	if (cl->pause & PAUSE_OUTPUT && client_has_drained(cl))
 		s->resume |= PAUSE_OUTPUT;
 	client_poll_update(cl);
@@ -182,7 +189,7 @@ int client_poll_begin(struct client *cl)
 	return rc;
 }
 
-uint8_t *client_output(struct client *cl, size_t size)
+uint8_t *client_output(struct client *cl, size_t size, bool is_reply)
 {
 	struct clients *s = cl->owner;
 	size_t limit = (size_t)tunable_get(&s->tunables, TUNABLE_MaxQueueDropMsg) *
@@ -207,8 +214,11 @@ uint8_t *client_output(struct client *cl, size_t size)
 		cl->next_dirty = s->dirty;
 		s->dirty = cl;
 	}
-	if (cl->out.len > CLIENT_OUTPUT_PAUSE)
-		cl->pause |= PAUSE_OUTPUT;
+	if (is_reply) {
+		cl->reply_bytes += size;
+		if (cl->reply_bytes > CLIENT_OUTPUT_PAUSE)
+			cl->pause |= PAUSE_OUTPUT;
+	}
 	return p;
 }
 
@@ -225,7 +235,7 @@ void client_unpause(struct client *cl, unsigned int pause)
 
 bool client_has_drained(const struct client *cl)
 {
-	return cl->out.len < CLIENT_OUTPUT_PAUSE / 2;
+	return cl->reply_bytes < CLIENT_OUTPUT_PAUSE / 2;
 }
 
 void clients_flush(struct engine *e)

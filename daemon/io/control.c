@@ -65,7 +65,7 @@ static void answer_client(struct client *cl, uint32_t reqid, int32_t status, str
 	else
 		m.text = slice_of(text, strlen(text));
 	size_t size = reply_control_size(&m);
-	uint8_t *p = client_output(cl, size);
+	uint8_t *p = client_output(cl, size, true);
 	if (p) {
 		struct writer w = writer_of(p, size);
 		reply_control_encode(&w, &h, &m);

@@ -886,7 +886,7 @@ static void test_deaf(void **state)
 {
 	struct ctdb_tunable t = { .value = 10000, .name = "MaxQueueDropMsg" };
 	struct peer *p = peer_open(), *q = peer_open();
-	static uint8_t data[400];
+	uint8_t data[400] = { 0 };
 	struct writer w = writer_of(data, sizeof(data));
 	struct answer a;
 
@@ -903,6 +903,33 @@ static void test_deaf(void **state)
 	peer_close(p);
 	peer_close(q);
 	expect_well();
+}
+
+/* One that is flooded with messages, and writes before it reads, is read from all the same */
+static void test_flooded(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	uint8_t data[400] = { 0 };
+	struct answer a;
+
+	(void)state;
+	peer_ask(p, 0, CTDB_CONTROL_REGISTER_SRVID, 700, 0, NULL, 0);
+	peer_receive(p, &a);
+	for (int i = 0; i < 8000; i++) /* 3.5 MB for p */
+		peer_message(q, 0, 700, data, sizeof(data));
+	assert_int_equal(peer_control(q, 0, CTDB_CONTROL_PING, NULL, 0, &a), 2);
+	for (int i = 0; i < 4000; i++) { /* more than a socket holds */
+		struct pollfd fd = { .fd = p->fd, .events = POLLOUT };
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		peer_message(p, 0, 701, data, sizeof(data));
+	}
+	uint32_t reqid = peer_ask(p, 0, CTDB_CONTROL_GET_PNN, 0, 0, NULL, 0);
+	do
+		peer_receive(p, &a);
+	while (a.h.operation == CTDB_REQ_MESSAGE);
+	assert_int_equal(a.h.reqid, reqid);
+	peer_close(p);
+	peer_close(q);
 }
 
 int main(int argc, char **argv)
@@ -933,6 +960,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_congested),
 		WAITING(test_held),
 		ACTIVE(test_deaf),
+		ACTIVE(test_flooded),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
