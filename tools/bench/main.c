@@ -38,21 +38,44 @@ uint64_t bench_now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
-/* "/proc/PID/root/run/..." is a socket in another mount namespace; so are its database files:
- * they are under "/proc/PID/root" too */
-static int set_root(struct cotdb *h, const char *path)
+/* "/proc/PID/root" if that is how the path begins */
+static bool root_find(const char *path, char root[64])
 {
 	static const char proc[] = "/proc/";
+	const char *pid = path + strlen(proc);
 	size_t digits;
-	char root[64];
 
-	if (path == NULL || strncmp(path, proc, strlen(proc)) != 0)
+	if (strncmp(path, proc, strlen(proc)) != 0)
+		return false;
+	digits = strspn(pid, "0123456789");
+	if (digits == 0 || digits > 20 || strncmp(pid + digits, "/root/", 6) != 0)
+		return false;
+	snprintf(root, 64, "%.*s", (int)(strlen(proc) + digits + 5), path);
+	return true;
+}
+
+/* A socket under "/proc/PID/root", or under a link to there, is one of another mount namespace;
+ * so are the database files of its daemon */
+static int set_root(struct cotdb *h, const char *path)
+{
+	char prefix[4096], target[4096], root[64];
+
+	if (path == NULL)
 		return 0;
-	digits = strspn(path + strlen(proc), "0123456789");
-	if (digits == 0 || digits > 20 || strncmp(path + strlen(proc) + digits, "/root/", 6) != 0)
-		return 0;
-	snprintf(root, sizeof(root), "%.*s", (int)(strlen(proc) + digits + 5), path);
-	return cotdb_set_root(h, root);
+	if (root_find(path, root))
+		return cotdb_set_root(h, root);
+	for (const char *end = strchr(path + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
+		ssize_t n;
+
+		snprintf(prefix, sizeof(prefix), "%.*s", (int)(end - path), path);
+		n = readlink(prefix, target, sizeof(target) - 2);
+		if (n <= 0)
+			continue;
+		memcpy(target + n, "/", 2);
+		if (root_find(target, root))
+			return cotdb_set_root(h, root);
+	}
+	return 0;
 }
 
 struct cotdb *bench_connect(const char *path)
