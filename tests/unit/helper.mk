@@ -38,4 +38,10 @@ tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/unit/helper_proc
 tests_unit_test_worker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_worker_LDADD = libsupervisor.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(QB_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_cotdbd
+TESTS += tests/unit/test_cotdbd
+tests_unit_test_cotdbd_SOURCES = tests/unit/test_cotdbd.c
+tests_unit_test_cotdbd_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cotdbd_LDADD = libsupervisor.a libcotdb-base.a $(CMOCKA_LIBS)
+
 endif

@@ -30,8 +30,8 @@ static uint32_t ask_id(struct helper_process *h, enum ipc_type type, struct core
 	uint8_t buf[IPC_MAX];
 	struct writer w = ipc_begin(buf, type);
 	struct cursor c;
-	uint32_t result;
-	uint64_t took_us;
+	uint32_t result = 99;
+	uint64_t took_us = 0;
 	char text[256];
 
 	assert_int_equal(ipc_send(h->fd, &w), 0);

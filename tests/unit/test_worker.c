@@ -183,9 +183,9 @@ static void record_store(const char *key, size_t key_len, uint64_t rsn, size_t b
 
 static void one_packet(struct cursor *c, uint64_t cookie, bool *seen, size_t total, size_t *big)
 {
-	uint64_t got, rsn;
-	uint32_t n, dmaster, flags;
-	struct slice key;
+	uint64_t got = 0, rsn = 0;
+	uint32_t n = 0, dmaster = 0, flags = 0;
+	struct slice key = { 0 };
 
 	assert_int_equal(cursor_u64(c, &got) || cursor_u32(c, &n), 0);
 	assert_int_equal(got, cookie);
