@@ -153,6 +153,16 @@ static int state_read_facts(struct core *c, struct cursor *s)
 	return 0;
 }
 
+/* Without it this node would hold back every packet of a peer behind the first one for it */
+static void db_missing(struct core *c)
+{
+	if (c->is_retired)
+		return;
+	c->is_retired = true;
+	c->ops->retire(c->world, REASON_NO_SPACE,
+		       "a database that the cluster has cannot be opened here");
+}
+
 static int state_read_dbs(struct core *c, struct cursor *s)
 {
 	char name[CORE_NAME_SIZE];
@@ -164,10 +174,8 @@ static int state_read_dbs(struct core *c, struct cursor *s)
 		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) ||
 		    name[0] == '\0' || strchr(name, '/'))
 			return -EBADMSG;
-		if (db_learn(c, name, flags) != 0 && !c->is_retired) {
-			c->is_retired = true;
-			c->ops->retire(c->world, REASON_NO_SPACE,
-				       "a database that the cluster has cannot be opened here");
+		if (db_learn(c, name, flags) != 0) {
+			db_missing(c);
 			return 0;
 		}
 	}
@@ -333,6 +341,7 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 	uint8_t type, kind;
 	uint64_t digest;
 	uint32_t flags;
+	int rc;
 
 	if (cursor_u8(s, &type))
 		return -EBADMSG;
@@ -346,7 +355,12 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) ||
 		    name[0] == '\0' || strchr(name, '/'))
 			return -EBADMSG;
-		c->ops->attached(c->world, db_id_of(name), db_learn(c, name, flags));
+		rc = db_learn(c, name, flags);
+		c->ops->attached(c->world, db_id_of(name), rc);
+		/* An id that is taken, or too many databases: it is so on every node, so nobody has
+		 * this one. Anything else is this node's own trouble. */
+		if (rc != 0 && rc != -EEXIST && c->db_n < CORE_MAX_DBS)
+			db_missing(c);
 		return 0;
 	}
 	if (cursor_u64(s, &digest))

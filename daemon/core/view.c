@@ -215,6 +215,11 @@ static void view_plan(struct core *c)
 			best = m;
 	}
 	v->candidate = best != NULL ? best->pnn : CORE_UNKNOWN_PNN;
+	if (v->candidate != c->self && c->lock.is_held) {
+		/* taken in a view that was never active: who is to lead now needs it */
+		c->lock.is_held = false;
+		c->ops->lock_release(c->world);
+	}
 	if (best == NULL)
 		v->relead_ms = core_now(c) + RELEAD_MS;
 	if (self->kept_out == REASON_EVICTED && !core_has_bug(c, CORE_BUG_OLD_GENERATION)) {

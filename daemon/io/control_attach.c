@@ -132,6 +132,17 @@ void control_attach_active(struct clients *s)
 	}
 }
 
+/* Another client may have attached it as another type first */
+static int attach_check_type(struct engine *e, const struct attach_wait *wait)
+{
+	struct core_db_info info;
+
+	for (size_t i = 0; core_db_info(e->core, i, &info) == 0; i++)
+		if (info.db_id == wait->db_id)
+			return (info.flags & wait->db_flags) == wait->db_flags ? 0 : -EINVAL;
+	return -ENOENT;
+}
+
 void clients_attached(struct engine *e, uint32_t db_id, int status)
 {
 	struct clients *s = e->clients;
@@ -144,7 +155,8 @@ void clients_attached(struct engine *e, uint32_t db_id, int status)
 			continue;
 		}
 		*at = wait->next;
-		attach_answer(s, wait->client, wait->reqid, db_id, status);
+		attach_answer(s, wait->client, wait->reqid, db_id,
+			      status == 0 ? attach_check_type(e, wait) : status);
 		free(wait);
 	}
 }

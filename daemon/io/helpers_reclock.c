@@ -4,10 +4,11 @@
  * system may hang for minutes.
  *
  * The helper answers each request once, in order, but perhaps long after the core has given up
- * waiting and has asked something else. An answer is handed to the core only when nothing newer
- * was asked: a late "got it" of a probe must never be taken for the answer to a later try. The
- * lock lives and dies with the process: when it ends while it held the lock, the core hears of it
- * before anything else.
+ * waiting and has asked something else. The core keeps count of what it has asked, so it gets every
+ * answer, late ones too, and knows by the order to which question each belongs. Where that count
+ * cannot be kept, because a request was not taken or the helper has ended, the helper is started
+ * anew, and the core is told so and forgets what it had asked. The lock lives and dies with the
+ * process: when it ends while it held the lock, the core hears of it before anything else.
  */
 #include "helpers_private.h"
 
@@ -29,11 +30,17 @@ static void reclock_ask(struct engine *e, enum ipc_type type)
 
 	if (!r->helper.is_configured)
 		return;
+	if (!channel_is_open(&r->helper.channel))
+		return; /* being started again: reclock_started() puts it right */
 	rc = r->requests_n == RECLOCK_REQUESTS ? -EAGAIN : channel_send(&r->helper.channel, &w);
 	if (rc != 0) {
-		/* The core sees that no answer comes */
-		log_warning("the recovery lock's helper takes no requests | waiting=%zu error=%s",
+		log_warning("the recovery lock's helper takes no requests and is killed | "
+			    "waiting=%zu error=%s",
 			    r->requests_n, strerror(-rc));
+		channel_close(&r->helper.channel);
+		r->is_holding = false;
+		r->requests_n = 0;
+		helper_ended(&r->helper);
 		return;
 	}
 	r->request[r->requests_n++] = (struct reclock_request){
@@ -60,10 +67,6 @@ static void reclock_answered(struct reclock *r, enum core_lock_result result,
 		r->is_holding = false;
 	if (type == IPC_LOCK_RELEASE)
 		return;
-	if (r->requests_n > 0) {
-		log_info("late answer for the recovery lock is not used | result=%d", (int)result);
-		return;
-	}
 	core_lock_result(e->core, result, id, text);
 }
 
@@ -100,6 +103,18 @@ static void reclock_ended(struct channel *ch)
 	helper_ended(h);
 }
 
+/* A new one knows nothing of what its predecessor was asked, or of what was asked between the two
+ */
+static void reclock_started(struct helper *h)
+{
+	struct reclock *r = reclock_of(h->engine);
+
+	r->requests_n = 0;
+	r->is_holding = false;
+	if (h->restarts > 0)
+		core_lock_lost(h->engine->core, "its helper was started again");
+}
+
 static const struct channel_events reclock_events = {
 	.packet = reclock_packet,
 	.ended = reclock_ended,
@@ -113,6 +128,7 @@ void reclock_open(struct engine *e)
 		.engine = e,
 		.program = "cotdb-reclock",
 		.events = &reclock_events,
+		.started = reclock_started,
 		.queue_max = RECLOCK_REQUESTS,
 		.is_configured = true,
 	};

@@ -21,7 +21,7 @@ struct world {
 	char record[256]; /* the store: one record */
 	size_t record_len;
 	struct record_header header;
-	bool has_record, is_locked_outside;
+	bool has_record, is_locked_outside, is_full;
 	struct core *core;
 };
 
@@ -82,8 +82,8 @@ static void w_attached(void *v, uint32_t db_id, int status)
 }
 static int w_db_open(void *v, uint32_t db_id, const char *name, uint32_t flags)
 {
-	(void)v, (void)db_id, (void)name, (void)flags;
-	return 0;
+	(void)db_id, (void)name, (void)flags;
+	return ((struct world *)v)->is_full ? -ENOSPC : 0;
 }
 static void w_db_close(void *v, uint32_t db_id)
 {
@@ -327,6 +327,20 @@ static void test_attach_during_sweep(void **state)
 	core_status(c, &s);
 	assert_false(s.is_recovering);
 	assert_int_equal(w.replies, 1);
+	core_free(c);
+}
+
+/* A database that all have but this node: it cannot go on */
+static void test_attach_fails_here(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
+	w.is_full = true;
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_int_equal(w.retired, 1);
 	core_free(c);
 }
 
@@ -580,6 +594,7 @@ int main(void)
 		cmocka_unit_test(test_bad_calls),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_attach_during_sweep),
+		cmocka_unit_test(test_attach_fails_here),
 		cmocka_unit_test(test_hostile_cpg),
 		cmocka_unit_test(test_session_resumes),
 		cmocka_unit_test(test_session_of_joiner),
