@@ -231,6 +231,17 @@ void clients_tell_leader(struct clients *s)
 		     slice_of(data, sizeof(data)));
 }
 
+/* Whom to call the leader: not one that is gone while there is no other yet */
+static uint32_t leader_of(const struct core *c, uint32_t pnn)
+{
+	struct core_node_status n;
+
+	for (size_t i = 0; core_node_status(c, i, &n) == 0; i++)
+		if (n.pnn == pnn && n.state != CORE_NODE_ABSENT)
+			return pnn;
+	return CORE_UNKNOWN_PNN;
+}
+
 void clients_status_changed(struct engine *e)
 {
 	struct clients *s = e->clients;
@@ -239,8 +250,9 @@ void clients_status_changed(struct engine *e)
 	if (s == NULL)
 		return;
 	core_status(e->core, &status);
-	bool has_new_leader = status.leader != s->leader;
-	s->leader = status.leader;
+	uint32_t leader = leader_of(e->core, status.leader);
+	bool has_new_leader = leader != s->leader;
+	s->leader = leader;
 	s->is_active = status.is_active;
 	s->generation = status.is_active ? status.generation : CTDB_GENERATION_INVALID;
 	if (has_new_leader)

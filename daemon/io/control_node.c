@@ -71,7 +71,7 @@ int32_t control_get_vnnmap(struct control_request *r, struct control_answer *a)
  * so this one never is: it waits for us instead. */
 static uint32_t node_flags(const struct engine *e, const struct core_node_status *n)
 {
-	if (n->state == CORE_NODE_ACTIVE)
+	if (n->state == CORE_NODE_ACTIVE && (n->pnn != e->pnn || e->clients->is_active))
 		return 0;
 	if (n->state == CORE_NODE_ABSENT && n->pnn != e->pnn)
 		return CTDB_NODE_DISCONNECTED | CTDB_NODE_UNHEALTHY;

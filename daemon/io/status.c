@@ -402,7 +402,7 @@ int status_json(struct clients *s, struct writer *w)
 	add_text(to, "version", PACKAGE_VERSION);
 	json_object_object_add(to, "node", node_json(e));
 	add_view(to, s, &c, now_ms);
-	json_object_object_add(to, "leader", leader_json(e, c.leader));
+	json_object_object_add(to, "leader", leader_json(e, s->leader));
 	json_object_object_add(to, "gates", gates_json(&c, now_ms));
 	json_object_object_add(to, "recovery_lock", lock_json(e, &c));
 	json_object_object_add(to, "pacemaker", pacemaker_json(e));
