@@ -2,7 +2,7 @@
 # The tests of lib/
 if HAVE_CMOCKA
 lib_tests = tests/unit/test_cursor tests/unit/test_jenkins tests/unit/test_payload \
-	tests/unit/test_codec tests/unit/test_bench
+	tests/unit/test_codec tests/unit/test_bench tests/unit/test_libcotdb
 check_PROGRAMS += $(lib_tests)
 TESTS += $(lib_tests)
 tests_unit_test_cursor_SOURCES = tests/unit/test_cursor.c
@@ -21,5 +21,8 @@ tests_unit_test_bench_SOURCES = tests/unit/test_bench.c \
 	tools/bench/histogram.c tools/bench/ring_packet.c tools/bench/tally.c
 tests_unit_test_bench_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_bench_LDADD = libcotdb-base.a $(CMOCKA_LIBS)
+tests_unit_test_libcotdb_SOURCES = tests/unit/test_libcotdb.c
+tests_unit_test_libcotdb_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_libcotdb_LDADD = libcotdb.la libcotdb-base.a $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/unit/golden/record tests/unit/golden/vectors.txt
