@@ -120,7 +120,7 @@ void engine_stop(struct engine *e, enum reason why, const char *text)
 static int32_t engine_terminated(int32_t signal, void *data)
 {
 	(void)signal;
-	engine_stop(data, REASON_STOPPING, "asked to stop by a signal");
+	engine_stop(data, REASON_ENGINE_RESTARTING, "ended by a signal; cotdbd is the one to stop");
 	return 0;
 }
 

@@ -128,8 +128,12 @@ static int client_main(const char *what, const char *file)
 	if (strcmp(what, "short") == 0)
 		return tdb_store(tdb, key, data, 0) == 0 ? 0 : 1;
 	if (strcmp(what, "dump") == 0) {
+		bool is_written;
+
 		data = tdb_fetch(tdb, key);
-		return write(1, data.dptr, data.dsize) == (ssize_t)data.dsize ? 0 : 1;
+		is_written = write(1, data.dptr, data.dsize) == (ssize_t)data.dsize;
+		free(data.dptr);
+		return is_written ? 0 : 1;
 	}
 	if (tdb_chainlock(tdb, key) != 0 || write(1, &c, 1) != 1)
 		return 11;
