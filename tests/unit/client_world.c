@@ -352,35 +352,58 @@ static int32_t world_stop(int32_t signal, void *data)
 	return 0;
 }
 
-int world_serve(const char *path, bool is_active, int ready_fd)
+struct engine *world_open(const char *path, bool is_active, int *error)
 {
-	struct options options;
+	static struct options options;
 	struct core *c = calloc(1, sizeof(*c));
-	struct engine e = { .core = c, .options = &options, .boot_id = 100 };
+	struct engine *e = calloc(1, sizeof(*e));
 
-	if (c == NULL)
-		return 1;
+	if (c == NULL || e == NULL) {
+		free(c);
+		free(e);
+		*error = -ENOMEM;
+		return NULL;
+	}
 	options_init(&options);
 	options.text[OPTION_recovery_lock] = "/clusterfs/.cotdb.lock";
 	signal(SIGPIPE, SIG_IGN);
-	snprintf(e.node_name, sizeof(e.node_name), "node1");
-	c->engine = &e;
+	*e = (struct engine){ .core = c, .options = &options, .boot_id = 100 };
+	snprintf(e->node_name, sizeof(e->node_name), "node1");
+	c->engine = e;
 	c->is_active = is_active;
 	c->has_node_2 = true;
-	e.start_time_us = (int64_t)time(NULL) * 1000000;
-	e.loop = qb_loop_create();
-	int rc = clients_open(&e, path);
-	if (rc != 0)
-		goto out;
+	e->start_time_us = (int64_t)time(NULL) * 1000000;
+	e->loop = qb_loop_create();
+	*error = clients_open(e, path);
+	if (*error != 0) {
+		world_close(e);
+		return NULL;
+	}
+	clients_status_changed(e);
+	return e;
+}
+
+void world_close(struct engine *e)
+{
+	if (e->clients != NULL)
+		clients_close(e);
+	qb_loop_destroy(e->loop);
+	free(e->core);
+	free(e);
+}
+
+int world_serve(const char *path, bool is_active, int ready_fd)
+{
 	qb_loop_signal_handle term;
-	qb_loop_signal_add(e.loop, QB_LOOP_HIGH, SIGTERM, &e, world_stop, &term);
-	clients_status_changed(&e);
+	int error;
+	struct engine *e = world_open(path, is_active, &error);
+
+	if (e == NULL)
+		return -error;
+	qb_loop_signal_add(e->loop, QB_LOOP_HIGH, SIGTERM, e, world_stop, &term);
 	if (ready_fd >= 0)
 		close(ready_fd);
-	qb_loop_run(e.loop);
-	clients_close(&e);
-out:
-	qb_loop_destroy(e.loop);
-	free(c);
-	return -rc;
+	qb_loop_run(e->loop);
+	world_close(e);
+	return 0;
 }

@@ -15,6 +15,12 @@ enum world_command {
 	WORLD_NOT_CONGESTED,
 };
 
+struct engine;
+
+/* NULL, and what is wrong in *error (-errno). One at a time. */
+struct engine *world_open(const char *path, bool is_active, int *error);
+void world_close(struct engine *e);
+
 /* Serves on that socket until SIGTERM; closes ready_fd (if >= 0) when it listens. Returns a
  * positive errno if it cannot begin. */
 int world_serve(const char *path, bool is_active, int ready_fd);
