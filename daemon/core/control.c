@@ -7,13 +7,14 @@
  *
  *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation, u8
  * is leader, u32 topology verdict, text name, text address, u16 port, 32 bytes key, u32 n, n x (u32
- * pnn, u64 boot id) active in last generation, u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts,
- * u32 n, n x (u32 flags, text name) dbs HELD         u64 dev, u64 ino: the sender holds the
- * recovery lock; joiners, try it TRIED        u32 reason: NONE (refused, as it should be) or why to
- * keep me out LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
- *   ACTIVATE     u32 generation, u32 n, n x (u32 pnn, u64 boot id), u32 n, n x (u32 pnn, u32
- * reason) kept out FACT         u32 pnn, u64 boot id, u8 kind ATTACH       u32 flags, text name
- *   RESTART      (nothing): begin this view anew
+ * pnn, u64 boot id) known, u32 n, n x (u32 pnn, u64 boot id) in active generation, u32 n, n x (u32
+ * pnn, u64 boot id) started, u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32
+ * flags, text name) dbs HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners,
+ * try it TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out LOCK_FAILED
+ * u32 reason: the sender cannot take the lock; the next one may lead ACTIVATE     u32 generation,
+ * u32 n, n x (u32 pnn, u64 boot id), u32 n, n x (u32 pnn, u32 reason) kept out: the plan ACCEPT u32
+ * generation: the sender has the plan FACT         u32 pnn, u64 boot id, u8 kind ATTACH       u32
+ * flags, text name RESTART (nothing): begin this view anew
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -53,11 +54,34 @@ static int incarnation_read(struct cursor *m, struct incarnation *inc)
 	       inc->pnn >= CORE_MAX_NODES || inc->boot_id == 0;
 }
 
+static void incarnations_write(struct writer *w, const struct incarnation *list, size_t n)
+{
+	writer_u32(w, (uint32_t)n);
+	for (size_t i = 0; i < n; i++)
+		incarnation_write(w, list[i]);
+}
+
+/* Gives a list, which the caller frees even when it is malformed */
+static int incarnations_read(struct cursor *m, struct incarnation **list, size_t *n)
+{
+	uint32_t count;
+
+	*list = NULL;
+	*n = 0;
+	if (cursor_u32(m, &count) || count > CORE_MAX_NODES)
+		return -EBADMSG;
+	*list = core_alloc((count + 1) * sizeof(**list));
+	for (; *n < count; (*n)++)
+		if (incarnation_read(m, &(*list)[*n]))
+			return -EBADMSG;
+	return 0;
+}
+
 void control_send_state(struct core *c)
 {
 	struct writer w = control_view(c, CONTROL_STATE,
-				       2048 + c->active_n * 12 + FACT_COUNT * 13 +
-					   c->db_n * (CORE_NAME_SIZE + 8));
+				       2048 + (c->known_n + c->active_n + c->started_n) * 12 +
+					   FACT_COUNT * 13 + c->db_n * (CORE_NAME_SIZE + 8));
 	struct node *self = c->node[c->self];
 
 	writer_u64(&w, c->config.self.boot_id);
@@ -71,9 +95,9 @@ void control_send_state(struct core *c)
 	writer_text(&w, self->address);
 	writer_u16(&w, c->config.port);
 	writer_bytes(&w, c->config.key, CORE_KEY_SIZE);
-	writer_u32(&w, (uint32_t)c->active_n);
-	for (size_t i = 0; i < c->active_n; i++)
-		incarnation_write(&w, c->active[i]);
+	incarnations_write(&w, c->known, c->known_n);
+	incarnations_write(&w, c->active, c->active_n);
+	incarnations_write(&w, c->started, c->started_n);
 	writer_u32(&w, (uint32_t)c->fact_n);
 	for (size_t i = 0; i < c->fact_n; i++) {
 		incarnation_write(&w, c->fact[i].inc);
@@ -120,21 +144,18 @@ static int state_read_node(struct core *c, struct member *m, struct cursor *s)
 	return 0;
 }
 
-static int state_read_active(struct core *c, const struct member *m, struct cursor *s)
+static int state_read_known(struct core *c, struct member *m, struct cursor *s)
 {
-	struct incarnation *inc;
-	uint32_t n;
-	int rc = 0;
-
-	if (cursor_u32(s, &n) || n > CORE_MAX_NODES)
+	free(m->known);
+	free(m->active);
+	free(m->started);
+	m->active = m->started = NULL;
+	if (incarnations_read(s, &m->known, &m->known_n) ||
+	    incarnations_read(s, &m->active, &m->active_n) ||
+	    incarnations_read(s, &m->started, &m->started_n))
 		return -EBADMSG;
-	inc = core_alloc((n + 1) * sizeof(*inc));
-	for (uint32_t i = 0; i < n && rc == 0; i++)
-		rc = incarnation_read(s, &inc[i]) ? -EBADMSG : 0;
-	if (rc == 0)
-		view_before(c, m->last_generation, inc, n);
-	free(inc);
-	return rc;
+	known_learn(c, m);
+	return 0;
 }
 
 static int state_read_facts(struct core *c, struct cursor *s)
@@ -198,7 +219,7 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
 	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;
 	/* What another version has behind these is not for us to read: it is kept out */
-	if (m->is_compatible && (state_read_node(c, m, s) || state_read_active(c, m, s) ||
+	if (m->is_compatible && (state_read_node(c, m, s) || state_read_known(c, m, s) ||
 				 state_read_facts(c, s) || state_read_dbs(c, s) || cursor_end(s)))
 		return -EBADMSG;
 	m->has_state = true;
@@ -252,7 +273,7 @@ void control_send_activate(struct core *c)
 {
 	struct view *v = &c->view;
 	struct writer w = control_view(c, CONTROL_ACTIVATE, 16 + v->n * 20);
-	uint32_t in = 0, generation = v->max_generation + 1;
+	uint32_t in = 0, generation = c->generation + 1;
 
 	for (size_t i = 0; i < v->n; i++)
 		in += v->member[i].kept_out == REASON_NONE;
@@ -272,6 +293,24 @@ void control_send_activate(struct core *c)
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
+void control_send_accept(struct core *c, uint32_t generation)
+{
+	struct writer w = control_view(c, CONTROL_ACCEPT, 4);
+
+	writer_u32(&w, generation);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+static int accept_read(struct core *c, struct member *from, struct cursor *s)
+{
+	uint32_t generation;
+
+	if (cursor_u32(s, &generation))
+		return -EBADMSG;
+	view_accepted(c, from, generation);
+	return 0;
+}
+
 static int activate_read(struct core *c, const struct member *from, struct cursor *s)
 {
 	struct incarnation *in;
@@ -280,7 +319,8 @@ static int activate_read(struct core *c, const struct member *from, struct curso
 
 	if (cursor_u32(s, &generation) || cursor_u32(s, &n) || n > c->view.n)
 		return -EBADMSG;
-	if (c->view.fsm.state != CORE_VIEW_GATED || generation <= c->view.max_generation)
+	if (c->view.fsm.state != CORE_VIEW_GATED || c->view.plan_generation != 0 ||
+	    generation <= c->generation)
 		return 0; /* the second of two */
 	in = core_alloc((n + 1) * sizeof(*in));
 	for (uint32_t i = 0; i < n; i++)
@@ -295,7 +335,7 @@ static int activate_read(struct core *c, const struct member *from, struct curso
 		m->kept_out =
 		    why > REASON_NONE && why < REASON_COUNT ? (enum reason)why : REASON_TOPOLOGY;
 	}
-	view_activate(c, from->pnn, generation, in, n);
+	view_promise(c, from->pnn, generation, in, n);
 	free(in);
 	return 0;
 bad:
@@ -319,6 +359,11 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 	if (type == CONTROL_TRIED) {
 		if (!from->is_joiner)
 			return 0;
+		/* Too late for the plan, which has kept it out for want of an answer: another one
+		 */
+		if (from->kept_out == REASON_ADMISSION_NO_ANSWER && why == REASON_NONE &&
+		    c->view.is_activate_sent)
+			control_send_restart(c);
 		from->has_tried = true;
 		from->kept_out = (enum reason)why;
 	} else {
@@ -376,6 +421,8 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		return lock_message(c, from, type, s);
 	case CONTROL_ACTIVATE:
 		return activate_read(c, from, s);
+	case CONTROL_ACCEPT:
+		return accept_read(c, from, s);
 	case CONTROL_RESTART:
 		view_restart(c, "a member asks for it");
 		return 0;

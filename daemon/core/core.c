@@ -92,9 +92,9 @@ struct core *core_new(const struct core_config *config, const struct core_ops *o
 	c->generation = config->last_generation;
 	c->reason = REASON_STARTING;
 	if (config->last_active_n > 0) {
-		c->active_n = config->last_active_n;
-		c->active = core_alloc(c->active_n * sizeof(*c->active));
-		memcpy(c->active, config->last_active, c->active_n * sizeof(*c->active));
+		c->known_n = config->last_active_n;
+		c->known = core_alloc(c->known_n * sizeof(*c->known));
+		memcpy(c->known, config->last_active, c->known_n * sizeof(*c->known));
 	}
 	c->config.last_active = NULL;
 	self = node_get(c, c->self);
@@ -103,9 +103,9 @@ struct core *core_new(const struct core_config *config, const struct core_ops *o
 	memcpy(self->name, config->node_name, sizeof(self->name));
 	memcpy(self->address, config->address, sizeof(self->address));
 	/* What was active before this start can be fenced from now on */
-	for (size_t i = 0; i < c->active_n; i++)
-		if (c->active[i].pnn != c->self)
-			ops->fence_watch(world, c->active[i]);
+	for (size_t i = 0; i < c->known_n; i++)
+		if (c->known[i].pnn != c->self)
+			ops->fence_watch(world, c->known[i]);
 	return c;
 }
 
@@ -130,6 +130,7 @@ void core_free(struct core *c)
 	free(c->locations.bucket);
 	message_free(c);
 	free(c->active);
+	free(c->known);
 	free(c->departed);
 	free(c->scratch);
 	free(c);

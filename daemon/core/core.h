@@ -126,7 +126,7 @@ struct core_ops {
 	void (*fence_watch)(void *world, struct incarnation inc);
 	void (*fence_request)(void *world, struct incarnation inc);
 
-	/* Keep over a restart (each ACTIVATE) */
+	/* Keep over a restart (each ACTIVATE): who may be active in the newest generation */
 	void (*persist)(void *world, uint32_t generation, const struct incarnation *active, size_t n);
 	/* Something that core_status() tells has changed */
 	void (*status_changed)(void *world);
@@ -195,6 +195,11 @@ void core_multicast(struct core *c, uint32_t from_pnn, uint32_t from_pid, struct
 void core_left(struct core *c, struct incarnation inc);    /* its supervisor retired it: clean stop */
 void core_revoked(struct core *c, struct incarnation inc); /* its supervisor retired it: engine died */
 void core_supervisor(struct core *c, uint32_t pnn, bool is_present);
+/* An incarnation that may become active, or is, without this node's having heard of it: a
+ * supervisor has started it, or (with a made-up boot id) a supervisor was lost before it had told
+ * what it runs. Takes part in the fencing gate until one of the events here or its node's STATE
+ * ends it. */
+void core_started(struct core *c, struct incarnation inc);
 void core_fenced(struct core *c, struct incarnation inc);
 void core_fence_failed(struct core *c, struct incarnation inc, const char *text);
 
@@ -324,5 +329,7 @@ void core_status(const struct core *c, struct core_status *s);
 int core_node_status(const struct core *c, size_t i, struct core_node_status *s);
 /* Whether a node is active in the current generation */
 bool core_node_is_active(const struct core *c, uint32_t pnn);
+/* The generation that this node is active in, or was; 0: never */
+uint32_t core_generation(const struct core *c);
 
 #endif

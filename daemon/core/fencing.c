@@ -27,15 +27,12 @@ static bool departed_is_over(struct core *c, struct incarnation inc)
 	return fact_known(c, inc);
 }
 
-static bool member_is_active_still(const struct core *c, struct incarnation inc)
+/* A member is waited for only when it was evicted: it retires by itself */
+static bool member_is_here(const struct core *c, struct incarnation inc)
 {
-	for (size_t i = 0; i < c->view.n; i++) {
-		const struct member *m = &c->view.member[i];
+	const struct member *m = view_member(c, inc.pnn);
 
-		if (m->pnn == inc.pnn && m->boot_id == inc.boot_id)
-			return !m->is_joiner;
-	}
-	return false;
+	return m != NULL && m->boot_id == inc.boot_id && m->kept_out != REASON_EVICTED;
 }
 
 static const struct departed *departed_find(const struct core *c, struct incarnation inc)
@@ -49,15 +46,14 @@ static const struct departed *departed_find(const struct core *c, struct incarna
 /* The list of those still waited for, made anew, with what was known of each kept */
 static void departed_update(struct core *c)
 {
-	const struct view *v = &c->view;
-	struct departed *list = core_alloc((v->before_n + 1) * sizeof(*list));
+	struct departed *list = core_alloc((c->known_n + c->started_n + 1) * sizeof(*list));
 	size_t n = 0;
 
-	for (size_t i = 0; i < v->before_n; i++) {
-		struct incarnation inc = v->before[i];
+	for (size_t i = 0; i < c->known_n + c->started_n; i++) {
+		struct incarnation inc = i < c->known_n ? c->known[i] : c->started[i - c->known_n];
 		const struct departed *old = departed_find(c, inc);
 
-		if (member_is_active_still(c, inc) || departed_is_over(c, inc) ||
+		if (member_is_here(c, inc) || departed_is_over(c, inc) ||
 		    incarnation_equal(inc, c->config.self))
 			continue;
 		if (old != NULL) {

@@ -22,6 +22,7 @@
 #define CORE_PROTOCOL_MIN 1
 #define CORE_PROTOCOL_MAX 1
 #define SLOT_COUNT	  1024
+#define STARTED_COUNT	  64
 #define FACT_COUNT	  64
 
 /* ---- session.c ---- */
@@ -65,14 +66,18 @@ struct member {
 	uint32_t pnn, pid;
 	bool has_state;
 	uint64_t boot_id;
-	uint32_t last_generation;   /* on its disk or in its memory */
+	uint32_t last_generation;   /* the newest it knows: active, promised, or on its disk */
 	uint32_t active_generation; /* of this very incarnation, 0: never active */
-	bool is_leader;		    /* of active_generation */
+	struct incarnation *known, *active; /* who may be, and who is active in the two */
+	struct incarnation *started;
+	size_t known_n, active_n, started_n;
+	bool is_leader; /* of active_generation */
 	bool is_compatible;
 	bool has_failed_lock; /* as leader of this view */
 	enum reason topology;
 	/* What the refused try brought */
 	bool is_joiner, has_tried;
+	bool is_planned, has_accepted; /* in the leader's plan; it promised to take part */
 	enum reason kept_out;
 };
 
@@ -97,13 +102,10 @@ struct view {
 	size_t n;
 	uint64_t digest; /* of the members and restarts: names this view in its messages */
 	uint32_t restarts;
-	uint32_t max_generation; /* the highest last_generation of all */
-	uint32_t candidate;	 /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
+	uint32_t candidate; /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
+	uint32_t plan_generation, plan_leader; /* ACTIVATE was delivered; 0: not yet */
 	uint64_t begin_ms, held_ms, relead_ms, silent_ms, settle_ms;
-	/* Incarnations that were active in max_generation */
-	struct incarnation *before;
-	size_t before_n;
 };
 
 enum fact_kind { FACT_LEFT, FACT_REVOKED, FACT_FENCED };
@@ -225,7 +227,11 @@ struct core {
 	size_t departed_n;
 
 	/* The active generation */
-	uint32_t generation; /* last one this node has taken part in, or that its disk names */
+	uint32_t generation;	   /* the newest that it knows: active, promised, or on its disk */
+	struct incarnation *known; /* who is or may be active (known.c) */
+	size_t known_n;
+	struct incarnation started[STARTED_COUNT]; /* and who may be without our having heard */
+	size_t started_n;
 	uint32_t active_generation; /* of this incarnation, 0: never active */
 	bool is_active;		    /* a member of active_generation, which is the newest known */
 	bool is_frozen, is_retired;
@@ -318,7 +324,7 @@ void view_init(struct core *c);
 void view_tick(struct core *c);
 uint64_t view_deadline(const struct core *c);
 void view_restart(struct core *c, const char *why);
-struct member *view_member(struct core *c, uint32_t pnn);
+struct member *view_member(const struct core *c, uint32_t pnn);
 void view_lead(struct core *c); /* take the next step as leader, if this node is to lead */
 bool view_is_leading(const struct core *c);
 void view_free(struct core *c);
@@ -326,6 +332,7 @@ void view_free(struct core *c);
 /* control.c: what members multicast; each names its view by the digest */
 void control_send_state(struct core *c);
 void control_send_activate(struct core *c);
+void control_send_accept(struct core *c, uint32_t generation);
 void control_send_held(struct core *c);
 void control_send_tried(struct core *c, uint64_t digest, enum reason result);
 void control_send_lock_failed(struct core *c, enum reason why);
@@ -333,9 +340,9 @@ void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
 /* and what comes of it, in view.c; the sender is a member */
 void view_state_in(struct core *c);
-void view_activate(struct core *c, uint32_t leader, uint32_t generation,
-		   const struct incarnation *in, size_t n);
-void view_before(struct core *c, uint32_t generation, const struct incarnation *inc, size_t n);
+void view_promise(struct core *c, uint32_t leader, uint32_t generation,
+		  const struct incarnation *in, size_t n);
+void view_accepted(struct core *c, struct member *from, uint32_t generation);
 
 /* gate.c */
 void gate_set(struct core *c, enum core_gate g, bool is_open, enum reason why, const char *format,
@@ -355,6 +362,13 @@ bool gate_lock(struct core *c);
 void gate_lock_probe(struct core *c, uint64_t digest); /* the leader says HELD */
 uint64_t lock_deadline(const struct core *c);
 
+/* known.c */
+void known_replace(struct core *c, uint32_t generation, const struct incarnation *list, size_t n);
+void known_learn(struct core *c, const struct member *m);
+void known_settle(struct core *c);
+bool known_is_evicted(const struct core *c, const struct member *m);
+bool incarnation_is_in(const struct incarnation *list, size_t n, struct incarnation inc);
+
 /* fact.c */
 void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind);
 bool fact_known(const struct core *c, struct incarnation inc);
@@ -371,7 +385,8 @@ enum control_type {
 	CONTROL_ACTIVATE,
 	CONTROL_FACT,
 	CONTROL_ATTACH,
-	CONTROL_RESTART
+	CONTROL_RESTART,
+	CONTROL_ACCEPT
 };
 
 /* slot.c */

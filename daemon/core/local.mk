@@ -10,6 +10,7 @@ libcore_a_SOURCES = \
 	daemon/core/gate.c \
 	daemon/core/internal.h \
 	daemon/core/keystate.c \
+	daemon/core/known.c \
 	daemon/core/location.c \
 	daemon/core/lock.c \
 	daemon/core/message.c \

@@ -170,10 +170,6 @@ static void lock_tried(struct core *c, uint64_t digest, enum core_lock_result r)
 	};
 
 	control_send_tried(c, digest, verdict[r]);
-	/* Too late for that view, which has kept us out for want of an answer: ask for another */
-	if (digest == c->view.digest && c->reason == REASON_ADMISSION_NO_ANSWER &&
-	    r == CORE_LOCK_REFUSED)
-		control_send_restart(c);
 }
 
 /* digest: of the view that it was asked in; a CHECK of an older one was done before the joiners of

@@ -113,3 +113,8 @@ bool core_node_is_active(const struct core *c, uint32_t pnn)
 	return pnn < CORE_MAX_NODES && c->node[pnn] != NULL && c->node[pnn]->is_active &&
 	       c->node[pnn]->is_member;
 }
+
+uint32_t core_generation(const struct core *c)
+{
+	return c->active_generation;
+}

@@ -5,8 +5,15 @@
  *   OUT      not in the group yet
  *   GATHER   every member multicasts STATE
  *   GATED    all STATE is in, so all members have computed the same plan; the leader opens the
- *            gates one after the other (gate.c), then multicasts ACTIVATE
- *   ACTIVE   ACTIVATE was delivered
+ *            gates one after the other (gate.c), then multicasts ACTIVATE; on its delivery each
+ *            member keeps the plan and multicasts ACCEPT
+ *   ACTIVE   ACCEPT of everybody in the plan was delivered
+ *
+ * Why two rounds: agreed delivery is not safe delivery. A leader that is cut off may be the only
+ * one that its ACTIVATE reaches; others would then form a generation that knows nothing of the
+ * joiners it let in. With ACCEPT, if anybody is active in a generation, everybody in its plan has
+ * the plan, tells it in STATE, and the fencing gate waits for those in it. A plan that nobody has
+ * activated makes the gate wait for somebody who did no harm, at worst.
  *
  * Every change of the group, and RESTART, begin again at GATHER. A node that was active goes on
  * serving in its old generation meanwhile: who owned a record still owns it, and packets of the old
@@ -16,8 +23,9 @@
  * Who leads: the leader of the last active generation if it is here, else the lowest pnn among that
  * generation's members, so a joiner never takes the lock from them; on a cold start the lowest pnn.
  *
- * A member whose incarnation was active once but not in the newest generation was evicted: it
- * retires and comes back as a new incarnation.
+ * A member whose incarnation was active once and is not in the newest plan was evicted: it retires
+ * and comes back as a new incarnation. One that is in it and has not heard that it became active
+ * goes on.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +56,7 @@ static void view_move(struct core *c, enum core_view to, const char *why)
 	c->ops->status_changed(c->world);
 }
 
-struct member *view_member(struct core *c, uint32_t pnn)
+struct member *view_member(const struct core *c, uint32_t pnn)
 {
 	for (size_t i = 0; i < c->view.n; i++)
 		if (c->view.member[i].pnn == pnn)
@@ -62,6 +70,13 @@ static uint64_t digest_add(uint64_t h, uint64_t v)
 	return h ^ h >> 32;
 }
 
+static void member_forget(struct member *m)
+{
+	free(m->known);
+	free(m->active);
+	free(m->started);
+}
+
 static void view_gather(struct core *c, const char *why)
 {
 	struct view *v = &c->view;
@@ -71,10 +86,10 @@ static void view_gather(struct core *c, const char *why)
 		struct member *m = &v->member[i];
 
 		v->digest = digest_add(v->digest, (uint64_t)m->pnn << 32 | m->pid);
+		member_forget(m);
 		*m = (struct member){ .pnn = m->pnn, .pid = m->pid };
 	}
-	v->max_generation = 0;
-	v->before_n = 0;
+	v->plan_generation = 0;
 	v->candidate = CORE_UNKNOWN_PNN;
 	v->is_held_sent = v->is_activate_sent = v->is_lock_failed_sent = false;
 	v->relead_ms = UINT64_MAX;
@@ -112,6 +127,8 @@ void core_membership(struct core *c, const struct core_member *m, size_t n, stru
 	if (n > 0)
 		memcpy(sorted, m, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), member_order);
+	for (size_t i = 0; i < v->n; i++)
+		member_forget(&v->member[i]);
 	free(v->member);
 	v->member = core_alloc((n + 1) * sizeof(*v->member));
 	v->n = 0;
@@ -161,23 +178,9 @@ void view_restart(struct core *c, const char *why)
 	view_gather(c, why);
 }
 
-/* Who was active in the newest generation that anybody knows */
-void view_before(struct core *c, uint32_t generation, const struct incarnation *inc, size_t n)
-{
-	struct view *v = &c->view;
-
-	if (generation < v->max_generation || (generation == v->max_generation && v->before_n > 0))
-		return;
-	free(v->before);
-	v->before = core_alloc((n + 1) * sizeof(*inc));
-	memcpy(v->before, inc, n * sizeof(*inc));
-	v->before_n = n;
-	v->max_generation = generation;
-}
-
 static bool member_was_active(const struct core *c, const struct member *m)
 {
-	return m->active_generation != 0 && m->active_generation == c->view.max_generation;
+	return m->active_generation != 0 && !known_is_evicted(c, m);
 }
 
 /* May m lead rather than best? */
@@ -235,6 +238,7 @@ void view_state_in(struct core *c)
 			return;
 	if (c->is_retired)
 		return;
+	known_settle(c);
 	view_plan(c);
 	if (c->is_retired)
 		return;
@@ -264,16 +268,6 @@ void view_lead(struct core *c)
 	control_send_activate(c);
 }
 
-/* A node that was not active, or not with this incarnation, is one from now on */
-static void view_admit(struct core *c, struct incarnation inc)
-{
-	for (size_t i = 0; i < c->active_n; i++)
-		if (c->active_generation != 0 && incarnation_equal(c->active[i], inc))
-			return;
-	if (inc.pnn != c->self)
-		c->ops->fence_watch(c->world, inc);
-}
-
 /* Ends the old generation's sessions with those that are gone: whoever comes back from one of them
  * is another incarnation. One that was never active may come back as the one that it was, and go
  * on with its session. */
@@ -292,19 +286,18 @@ static void view_forget(struct core *c)
 	}
 }
 
-void view_activate(struct core *c, uint32_t leader, uint32_t generation,
-		   const struct incarnation *in, size_t n)
+static void view_activate(struct core *c)
 {
 	struct view *v = &c->view;
 	struct member *self = view_member(c, c->self);
-	bool is_in = false;
+	const struct incarnation *in = c->known;
+	uint32_t leader = v->plan_leader, generation = v->plan_generation;
+	size_t n = c->known_n;
 
-	for (size_t i = 0; i < n; i++)
-		is_in = is_in || incarnation_equal(in[i], c->config.self);
 	for (size_t i = 0; i < v->n; i++)
 		c->node[v->member[i].pnn]->kept_out = v->member[i].kept_out;
 	v->candidate = leader;
-	if (!is_in) {
+	if (!self->is_planned) {
 		c->reason = self->kept_out;
 		core_log(c, CORE_LOG_ERROR,
 			 "this node is kept out: %s | leader=%s(%u) generation=%u",
@@ -312,8 +305,6 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 		c->ops->status_changed(c->world);
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
-		view_admit(c, in[i]);
 	view_forget(c);
 	for (size_t i = 0; i < n; i++)
 		c->node[in[i].pnn]->is_active = true;
@@ -321,7 +312,7 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 	c->active = core_alloc(n * sizeof(*in));
 	memcpy(c->active, in, n * sizeof(*in));
 	c->active_n = n;
-	c->generation = c->active_generation = generation;
+	c->active_generation = generation;
 	c->is_active = true;
 	c->leader = leader;
 	c->reason = REASON_NONE;
@@ -331,7 +322,6 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 	view_move(c, CORE_VIEW_ACTIVE, "the leader has activated it");
 	for (int g = 0; g < CORE_GATE_COUNT; g++)
 		gate_set(c, (enum core_gate)g, true, REASON_NONE, "%s", "");
-	c->ops->persist(c->world, generation, in, n);
 	core_log(c, CORE_LOG_NOTICE,
 		 "generation is active | generation=%u leader=%s(%u) nodes=%zu after_ms=%llu",
 		 generation, c->node[leader]->name, leader, n,
@@ -351,22 +341,74 @@ void view_activate(struct core *c, uint32_t leader, uint32_t generation,
 			c->ops->peer_resume(c->world, i);
 }
 
+/* Everybody in the plan has it: whoever is active from now on is known to all */
+static void view_activate_if_accepted(struct core *c)
+{
+	struct view *v = &c->view;
+
+	if (v->fsm.state != CORE_VIEW_GATED || v->plan_generation == 0)
+		return;
+	for (size_t i = 0; i < v->n; i++)
+		if (v->member[i].is_planned && !v->member[i].has_accepted)
+			return;
+	view_activate(c);
+}
+
+void view_accepted(struct core *c, struct member *from, uint32_t generation)
+{
+	if (generation != c->view.plan_generation)
+		return;
+	from->has_accepted = true;
+	view_activate_if_accepted(c);
+}
+
+/* ACTIVATE was delivered. The leader accepts by sending it. Who was not active, or not with this
+ * incarnation, may be from now on. */
+void view_promise(struct core *c, uint32_t leader, uint32_t generation,
+		  const struct incarnation *in, size_t n)
+{
+	struct view *v = &c->view;
+
+	for (size_t i = 0; i < v->n; i++)
+		v->member[i].is_planned = v->member[i].has_accepted = false;
+	for (size_t i = 0; i < n; i++) {
+		struct member *m = view_member(c, in[i].pnn);
+
+		m->is_planned = true;
+		m->has_accepted = m->pnn == leader;
+	}
+	known_replace(c, generation, in, n);
+	v->plan_generation = generation;
+	v->plan_leader = leader;
+	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
+	if (view_member(c, c->self)->is_planned && leader != c->self)
+		control_send_accept(c, generation);
+	view_activate_if_accepted(c);
+}
+
+/* A member that owes an answer: its STATE, or ACCEPT */
+static bool member_is_silent(const struct core *c, const struct member *m)
+{
+	return c->view.fsm.state == CORE_VIEW_GATHER ? !m->has_state
+						     : m->is_planned && !m->has_accepted;
+}
+
 /* Being in the group does not prove life: who does not tell its state, and was not killed by its
  * own supervisor either, is to be fenced. The first of those that did asks for it. */
 static void view_silent(struct core *c)
 {
 	struct view *v = &c->view;
 	struct member *self = view_member(c, c->self);
-	bool is_first = self != NULL && self->has_state;
+	bool is_first = self != NULL && !member_is_silent(c, self);
 
 	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
 	for (size_t i = 0; i < v->n; i++)
-		if (v->member[i].has_state && v->member[i].pnn < c->self)
+		if (!member_is_silent(c, &v->member[i]) && v->member[i].pnn < c->self)
 			is_first = false;
 	for (size_t i = 0; i < v->n; i++) {
 		const struct node *n = c->node[v->member[i].pnn];
 
-		if (v->member[i].has_state || n->pnn == c->self)
+		if (!member_is_silent(c, &v->member[i]) || n->pnn == c->self)
 			continue;
 		core_log(
 		    c, CORE_LOG_WARNING,
@@ -375,6 +417,13 @@ static void view_silent(struct core *c)
 		if (is_first && n->boot_id != 0 && gate_quorum(c) && !c->config.allow_unfenced)
 			c->ops->fence_request(c->world, (struct incarnation){ n->pnn, n->boot_id });
 	}
+}
+
+/* For an answer of every member */
+static bool view_is_waiting(const struct core *c)
+{
+	return c->view.fsm.state == CORE_VIEW_GATHER ||
+	       (c->view.fsm.state == CORE_VIEW_GATED && c->view.plan_generation != 0);
 }
 
 void view_tick(struct core *c)
@@ -392,7 +441,7 @@ void view_tick(struct core *c)
 		c->tick_settled_ms = v->settle_ms;
 		c->ops->status_changed(c->world);
 	}
-	if (v->fsm.state == CORE_VIEW_GATHER && now >= v->silent_ms)
+	if (view_is_waiting(c) && now >= v->silent_ms)
 		view_silent(c);
 	if (v->fsm.state == CORE_VIEW_ACTIVE && c->leader == c->self)
 		gate_lock(c); /* lost perhaps */
@@ -408,13 +457,14 @@ uint64_t view_deadline(const struct core *c)
 	if (c->view.fsm.state != CORE_VIEW_ACTIVE && c->tick_settled_ms < c->view.settle_ms &&
 	    c->view.settle_ms < t)
 		t = c->view.settle_ms;
-	if (c->view.fsm.state == CORE_VIEW_GATHER && c->view.silent_ms < t)
+	if (view_is_waiting(c) && c->view.silent_ms < t)
 		t = c->view.silent_ms;
 	return t;
 }
 
 void view_free(struct core *c)
 {
+	for (size_t i = 0; i < c->view.n; i++)
+		member_forget(&c->view.member[i]);
 	free(c->view.member);
-	free(c->view.before);
 }

@@ -241,6 +241,10 @@ void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 	}
 	if (!active_has(list, n, e))
 		return; /* it only hears of a view that it is not in */
+	if (generation != e->plan_generation)
+		sim_fail(s, "view",
+			 "node %u is active in generation %u, which it was not told to keep",
+			 e->node->pnn, generation);
 	if (generation <= e->generation)
 		sim_fail(s, "view", "node %u goes from generation %u to %u", e->node->pnn,
 			 e->generation, generation);

@@ -53,6 +53,8 @@ void vengine_after(struct vengine *e)
 	uint64_t deadline_ms, late_us;
 
 	vstore_event_done(s, e);
+	if (e->core != NULL && core_generation(e->core) != e->generation)
+		check_activate(s, e, core_generation(e->core), e->plan, e->plan_n);
 	if (e->is_quitting || !e->is_running)
 		return;
 	deadline_ms = core_deadline_ms(e->core);
@@ -383,7 +385,9 @@ static void op_persist(void *world, uint32_t generation, const struct incarnatio
 	memcpy(d->active, active, n * sizeof(*active));
 	event_after(e->sim, sim_delay(e->sim, 1000), vengine_on_persist, e->node, d,
 		    e->node->boots);
-	check_activate(e->sim, e, generation, active, n);
+	e->plan_generation = generation;
+	e->plan_n = n < SIM_NODES ? n : SIM_NODES;
+	memcpy(e->plan, active, e->plan_n * sizeof(*active));
 }
 
 static void op_status_changed(void *world)

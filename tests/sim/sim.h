@@ -271,6 +271,9 @@ struct vengine {
 	size_t watch_n;
 	uint32_t first_generation; /* it was active in, 0: never */
 	uint32_t generation;
+	uint32_t plan_generation; /* what it was last told to keep over a restart */
+	struct incarnation plan[SIM_NODES];
+	size_t plan_n;
 	bool is_attached[SIM_DBS];
 	uint32_t messages_in, forwards_in;
 	struct vipc *ipc_first, **ipc_last;

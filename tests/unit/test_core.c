@@ -399,6 +399,10 @@ static void peer_joins(struct world *w, uint8_t verdict)
 	core_multicast(c, 0, 1, slice_of(mine, len));
 	core_multicast(c, 1, 9, slice_of(theirs, len));
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* ACTIVATE */
+	if (verdict == REASON_NONE) /* nobody is active before everybody has the plan */
+		assert_false(core_node_is_active(c, 1));
+	w->sent[0] = CONTROL_ACCEPT; /* the rest is as in ACTIVATE: view, generation */
+	core_multicast(c, 1, 9, slice_of(w->sent, 13));
 	assert_int_equal(core_node_is_active(c, 1), verdict == REASON_NONE);
 }
 
