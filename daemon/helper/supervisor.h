@@ -4,6 +4,7 @@
  * supervisor_after_event(), which does what the state machine (daemon/core/supervise.h) has asked
  * for and arms the one timer.
  *
+ *   supervisor_main.c     command line, into the background
  *   supervisor.c          the loop, and the state machine's hands
  *   supervisor_start.c    what has to be so before anything is started
  *   supervisor_engine.c   the engine: start, channel, end, reaping
@@ -64,8 +65,8 @@ struct supervisor_group {
 	cpg_handle_t handle;
 	int fd; /* -1: not connected */
 	bool is_present[CORE_MAX_NODES];
-	struct resolved resolved[SUPERVISOR_RESOLVED_MAX]; /* the last ones, as a ring */
-	size_t resolved_n, resolved_next;
+	struct resolved resolved[SUPERVISOR_RESOLVED_MAX]; /* the last ones, oldest first */
+	size_t resolved_n;
 	struct group_message outbox[SUPERVISOR_OUTBOX_MAX]; /* corosync did not take them yet */
 	size_t outbox_n;
 	uint64_t retry_ms;
@@ -109,17 +110,23 @@ struct supervisor {
 	uint64_t exit_deadline_ms;
 };
 
+/* Why the daemon cannot start: REASON_NONE, or a reason and a sentence */
+struct start_error {
+	enum reason why;
+	char text[512];
+};
+
 /* supervisor.c */
+/* All checks, then everything is set up; why it cannot be, with a sentence, or REASON_NONE */
+int supervisor_begin(struct supervisor *s, struct start_error *e);
+/* Until the end; the exit code */
+int supervisor_run(struct supervisor *s);
 uint64_t supervisor_now_ms(void);
 void supervisor_after_event(struct supervisor *s);
 /* Writes s->persisted to disk in a process of its own */
 void supervisor_persist(struct supervisor *s);
 
-/* supervisor_start.c. Each returns REASON_NONE, or why the daemon cannot start, with a sentence */
-struct start_error {
-	enum reason why;
-	char text[512];
-};
+/* supervisor_start.c. Each returns e->why. */
 int start_options_check(const struct options *o, struct start_error *e);
 int start_folders_make(const struct options *o, struct start_error *e);
 int start_run_lock(struct supervisor *s, struct start_error *e);

@@ -96,18 +96,14 @@ static void engine_tell_all(struct supervisor *s)
 	}
 	engine_send(s, &w);
 	for (size_t i = 0; i < g->resolved_n; i++)
-		engine_tell_resolved(
-		    s,
-		    &g->resolved[(g->resolved_next + SUPERVISOR_RESOLVED_MAX - g->resolved_n + i) %
-				 SUPERVISOR_RESOLVED_MAX]);
+		engine_tell_resolved(s, &g->resolved[i]);
 	for (uint32_t pnn = 0; pnn < CORE_MAX_NODES; pnn++) {
 		if (g->is_present[pnn])
 			engine_tell_supervisor(s, pnn, true);
 	}
 }
 
-/* ---- what the engine says ----------------------------------------------------------------------
- */
+/* ---- what the engine says ---------------------------------------------------------------- */
 
 static int persist_take(struct supervisor *s, struct cursor *c)
 {

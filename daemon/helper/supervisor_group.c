@@ -17,12 +17,13 @@
 #include "daemon/helper/supervisor.h"
 #include "daemon/log.h"
 
-#define GROUP_NAME     "cotdb-supervisor"
-#define GROUP_VERSION  1U
-#define GROUP_RETRY_MS 50U
-#define JOIN_TRIES     40
-#define JOIN_PAUSE_MS  250
-#define MESSAGE_BYTES  64
+#define GROUP_NAME	  "cotdb-supervisor"
+#define GROUP_VERSION	  1U
+#define GROUP_RETRY_MS	  50U
+#define JOIN_TRIES	  40
+#define JOIN_PAUSE_MS	  250
+#define RESOLVED_PER_NODE 4U
+#define MESSAGE_BYTES	  64
 
 enum group_type { GROUP_HELLO = 1, GROUP_LEFT, GROUP_REVOKED };
 
@@ -34,12 +35,26 @@ static bool node_pnn(uint32_t nodeid, uint32_t *pnn)
 	return true;
 }
 
+/* An engine that starts later may still wait for one of these. Of each node the last few are kept:
+ * an older one is resolved by every later incarnation of its node anyway. */
 static void resolved_remember(struct supervisor_group *g, const struct resolved *r)
 {
-	g->resolved[g->resolved_next] = *r;
-	g->resolved_next = (g->resolved_next + 1) % SUPERVISOR_RESOLVED_MAX;
-	if (g->resolved_n < SUPERVISOR_RESOLVED_MAX)
-		g->resolved_n++;
+	size_t same = 0, drop = 0;
+
+	for (size_t i = g->resolved_n; i-- > 0;) {
+		if (g->resolved[i].inc.pnn != r->inc.pnn)
+			continue;
+		same++;
+		drop = i; /* in the end: the oldest of this node */
+	}
+	if (same < RESOLVED_PER_NODE)
+		drop = 0;
+	if (same >= RESOLVED_PER_NODE || g->resolved_n == SUPERVISOR_RESOLVED_MAX) {
+		g->resolved_n--;
+		memmove(&g->resolved[drop], &g->resolved[drop + 1],
+			(g->resolved_n - drop) * sizeof(g->resolved[0]));
+	}
+	g->resolved[g->resolved_n++] = *r;
 }
 
 static int message_decode(struct cursor c, struct group_message *m)
