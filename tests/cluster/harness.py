@@ -143,6 +143,12 @@ class Cluster:
         rows = [self.node(k) for k in numbers or range(1, self.n + 1)]
         return all(r["state"] == "on" for r in rows) and daemon.active_together(rows)
 
+    def active_anew(self, k, engine_pid):
+        """Active with another engine than that one: asked at once, for the supervisor may not have
+        noticed yet that the old one is gone."""
+        says = self.daemon(k)
+        return says and says["state"] == "active" and says["engine_pid"] not in (0, engine_pid) and self.active()
+
     def generation(self, k):
         says = self.daemon(k)
         return says and says["generation"]
