@@ -470,7 +470,9 @@ void link_output(struct link *l)
 						 .iov_len = run[i].len };
 			offered += run[i].len;
 		}
-		n = sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		/* Nearly always one run, which send() takes with less ado */
+		n = runs == 1 ? send(l->fd, run[0].p, run[0].len, MSG_NOSIGNAL | MSG_DONTWAIT)
+			      : sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN) {
