@@ -14,4 +14,4 @@ tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c
 tests_cluster_hold_lock_LDADD = libcotdb.la
 # no wrapper script: it is copied into a node, where libcotdb is installed
 tests_cluster_hold_lock_LDFLAGS = -no-install
-EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut
+EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-samba
