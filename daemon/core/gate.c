@@ -117,8 +117,10 @@ void gate_observe(struct core *c)
 	if (c->config.has_lock && who != CORE_UNKNOWN_PNN)
 		gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_PENDING, "leader=%s(%u)",
 			 node_name(c, who), who);
-	else if (c->config.has_lock)
-		gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_BUSY, "every member has failed");
+	else if (c->config.has_lock) /* this node among them: its own reason may have a cure */
+		gate_set(c, CORE_GATE_LOCK, false,
+			 c->lock.failure != REASON_NONE ? c->lock.failure : REASON_LOCK_BUSY,
+			 "every member has failed");
 }
 
 uint64_t gate_deadline(const struct core *c)

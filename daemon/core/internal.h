@@ -92,6 +92,7 @@ struct lock {
 	size_t asked_n;
 	uint64_t since_ms, retry_ms; /* trying since; not before */
 	struct core_lock_id id;
+	enum reason failure; /* why this node gave up last */
 };
 
 struct view {

@@ -52,6 +52,7 @@ static bool lock_is_hung(struct core *c)
 static void lock_give_up(struct core *c, enum reason why)
 {
 	gate_set(c, CORE_GATE_LOCK, false, why, "node=%s(%u)", node_name(c, c->self), c->self);
+	c->lock.failure = why;
 	if (c->view.is_lock_failed_sent)
 		return;
 	c->view.is_lock_failed_sent = true;

@@ -37,6 +37,14 @@ static enum reason status_reason(const struct core *c, const char **text)
 		}
 		return REASON_STATE_MISSING;
 	}
+	/* What keeps this node out for good, or keeps it from leading alone, comes before what it
+	 * waits for meanwhile */
+	if (!c->is_active && c->topology != REASON_NONE &&
+	    (reason_row(c->topology)->cure == REASON_CURE_FINAL ||
+	     c->view.candidate == CORE_UNKNOWN_PNN)) {
+		*text = c->topology_text;
+		return c->topology;
+	}
 	for (int g = 0; g < CORE_GATE_COUNT; g++) {
 		if (c->gate[g].is_open || c->gate[g].since_ms == 0)
 			continue;
