@@ -44,4 +44,10 @@ tests_unit_test_cotdbd_SOURCES = tests/unit/test_cotdbd.c
 tests_unit_test_cotdbd_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cotdbd_LDADD = libsupervisor.a libcotdb-base.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_log
+TESTS += tests/unit/test_log
+tests_unit_test_log_SOURCES = tests/unit/test_log.c
+tests_unit_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_log_LDADD = libcore.a libdaemon.a libcotdb-base.a $(QB_LIBS) $(CMOCKA_LIBS)
+
 endif
