@@ -182,7 +182,8 @@ static int act_wait(const struct supervisor_act *act, struct started *s)
 {
 	uint64_t deadline_ms = now_ms() + act->timeout_ms;
 	struct waited waited = { 0 };
-	struct supervisor_answer a = { .text = "the daemon does not answer" };
+	struct supervisor_answer a = { .text = "the daemon does not answer" }, last = { 0 };
+	bool has_last = false;
 	char request[32];
 	int error, status;
 
@@ -209,14 +210,21 @@ static int act_wait(const struct supervisor_act *act, struct started *s)
 			if (s->child == 0 && supervisor_is_locked(act->run_dir) == 0)
 				return say_silent(act, error);
 		}
-		if (error != 0)
+		if (error == 0) {
+			last = a;
+			has_last = true;
+			if (waited_enough(&waited, a.reason))
+				return say(act, failure_code(&a), a.text);
+		} else {
 			waited = (struct waited){ 0 };
-		else if (waited_enough(&waited, a.reason))
-			return say(act, failure_code(&a), a.text);
+			/* the last bit of time may be too short for an answer: the one before it
+			 * says more than that */
+			has_last = has_last && error == -ETIMEDOUT;
+		}
 		if (left_ms(deadline_ms, 1) == 0) {
-			if (error != 0)
+			if (!has_last)
 				return say_silent(act, error);
-			return say(act, failure_code(&a), a.text);
+			return say(act, failure_code(&last), last.text);
 		}
 	}
 }
