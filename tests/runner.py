@@ -99,7 +99,8 @@ def run(test, logs, inst):
     log = f"{logs}/{test.name.replace('/', '-')}.log"
     tmp = tempfile.mkdtemp(prefix="cotdb-test-")
     env = {**os.environ, "TMPDIR": tmp, "SANDBOX_DIR": tmp + "/sandbox", "SANDBOX_INST": inst,
-           "SANDBOX_BUILD": build.BUILD, "PYTHONDONTWRITEBYTECODE": "1"}
+           "SANDBOX_BUILD": build.BUILD, "COTDB_BUILD": build.BUILD,
+           "PYTHONDONTWRITEBYTECODE": "1"}
     builder = build.owner(build.BUILD) if test.name == "unit" else {}
     if builder:
         os.chown(tmp, builder["user"], builder["group"])
