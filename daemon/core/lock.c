@@ -186,6 +186,8 @@ static void lock_answered(struct core *c, enum lock_question what, uint64_t dige
 		l->id = id;
 		if (what == LOCK_Q_CHECK && digest == c->view.digest)
 			l->is_checked = true;
+		if (c->view.fsm.state == CORE_VIEW_ACTIVE) /* it was lost, and is back */
+			gate_set(c, CORE_GATE_LOCK, true, REASON_NONE, "%s", "");
 		return;
 	}
 	l->is_held = false;
