@@ -159,8 +159,15 @@ bool known_is_evicted(const struct core *c, const struct member *m)
 
 	if (m->active_generation == 0)
 		return false;
-	for (size_t i = 0; i < v->n; i++) /* by pnn: the lowest of equals */
-		if (newest == NULL || v->member[i].active_generation > newest->active_generation)
-			newest = &v->member[i];
+	for (size_t i = 0; i < v->n; i++) { /* by pnn: the lowest of equals */
+		const struct member *o = &v->member[i];
+
+		/* who is active with another version has told a list that we cannot read */
+		if (o->is_compatible &&
+		    (newest == NULL || o->active_generation > newest->active_generation))
+			newest = o;
+	}
+	if (newest == NULL)
+		return false;
 	return !incarnation_is_in(newest->active, newest->active_n, inc);
 }
