@@ -74,22 +74,24 @@ struct writer ipc_begin(void *buf, enum ipc_type type);
 int ipc_receive(int fd, void *buf, struct cursor *c);
 
 /*
- * The supervisor's control socket, RUNDIR/cotdb/supervisor.socket (SOCK_SEQPACKET, mode 0700, root
+ * The supervisor's control socket, supervisor.socket in run_dir (SOCK_SEQPACKET, mode 0700, root
  * only). One request, one answer; the answer is JSON text:
  *   request "status"            at once
  *   request "wait MS"           when active, or the reason is FINAL, or after MS milliseconds
  *   request "stop"              begins a stop; answered when the daemon is about to exit (connection
  *                               ends with the process)
  *   answer  {"state":"active|starting|degraded|stopping|failed", "reason":"no-quorum", "text":"...",
- *            "is_final":false, "ocf":1, "generation":17, "leader":0, "pnn":0, "pid":1, "engine_pid":2,
- *            "restarts":0, "since_ms":1234}
- * degraded: was active once and is not now, or the engine is being restarted.
+ *            "is_final":false, "ocf":1, "generation":17, "leader":0, "pnn":0, "node":"node1",
+ *            "pid":1, "engine_pid":2, "restarts":0, "supervisor":"running", "since_ms":1234}
+ * text is a sentence, the reason's and whom it waits for; leader -1: none; engine_pid 0: none;
+ * since_ms: how long state and reason have been so. degraded: was active once and is not now, or
+ * the engine is being restarted. failed: on its way to exit, with the reason's code.
  */
-#define SUPERVISOR_SOCKET "cotdb/supervisor.socket"
+#define SUPERVISOR_SOCKET "supervisor.socket"
 /* In run_dir: the supervisor holds an fcntl() write lock (whole file) on it from its first moment to
- * its end; a free lock is how the agent knows that nothing runs. Started by the agent it stays in
- * the foreground; when it ends before it listens, its exit code is the reason's OCF code and the
- * last words on standard error are the sentence for the admin. */
+ * its end; a free lock is how the agent knows that nothing runs. It goes into the background when
+ * it has the lock and listens; when it ends before that, its exit code is the reason's OCF code and
+ * the last words on standard error are the sentence for the admin. */
 #define SUPERVISOR_RUN_FILE "cotdbd.lock"
 
 #endif

@@ -17,7 +17,6 @@
 #include "daemon/log.h"
 
 #define CONTROL_CLIENTS_MAX 64U
-#define CONTROL_NAME	    "supervisor.socket"
 #define REQUEST_MAX	    64U
 #define WAIT_MAX_MS	    86400000UL
 
@@ -214,7 +213,7 @@ int control_open(struct supervisor *s, struct start_error *e)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	mode_t mask = umask(077);
-	int n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" CONTROL_NAME,
+	int n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/" SUPERVISOR_SOCKET,
 			 s->options.text[OPTION_run_dir]);
 	int rc = n < 0 || (size_t)n >= sizeof(sun.sun_path) ? -ENAMETOOLONG : 0;
 
@@ -290,6 +289,6 @@ void control_close(struct supervisor *s)
 		if (s->clients[i].wants != WANTS_NOTHING)
 			control_answer(s, &s->clients[i]);
 	}
-	snprintf(path, sizeof(path), "%s/" CONTROL_NAME, s->options.text[OPTION_run_dir]);
+	snprintf(path, sizeof(path), "%s/" SUPERVISOR_SOCKET, s->options.text[OPTION_run_dir]);
 	(void)unlink(path);
 }

@@ -28,7 +28,6 @@
 #define VOLATILE_MIN_BYTES (64ULL << 20)
 #define COROSYNC_TRIES	   20
 #define COROSYNC_PAUSE_MS  250
-#define LOCK_NAME	   "cotdbd.lock"
 #define PID_NAME	   "cotdbd.pid"
 
 static int refuse(struct start_error *e, enum reason why, const char *format, ...)
@@ -133,7 +132,7 @@ int start_run_lock(struct supervisor *s, struct start_error *e)
 	char path[4200], pid[32];
 	int len;
 
-	snprintf(path, sizeof(path), "%s/" LOCK_NAME, s->options.text[OPTION_run_dir]);
+	snprintf(path, sizeof(path), "%s/" SUPERVISOR_RUN_FILE, s->options.text[OPTION_run_dir]);
 	s->run_lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (s->run_lock_fd < 0)
 		return refuse(e, REASON_BAD_OPTION, "the run file %s cannot be opened: %s", path,
