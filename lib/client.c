@@ -177,7 +177,8 @@ int client_send(struct cotdb *h, const struct writer *w)
 
 int client_packet(struct client_buffer *b, struct slice *packet)
 {
-	int r = packet_frame(slice_of(b->p + b->start, b->end - b->start), CTDB_MAX_PACKET, packet);
+	int r = packet_frame(slice_of(b->p ? b->p + b->start : NULL, b->end - b->start),
+			     CTDB_MAX_PACKET, packet);
 
 	if (r == 1)
 		b->start += packet->len;

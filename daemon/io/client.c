@@ -167,7 +167,7 @@ static void packet_control(struct client *cl, const struct packet_header *h, str
 		control_request(cl, h, &m);
 }
 
-void client_packet(struct client *cl, struct slice packet)
+void client_take_packet(struct client *cl, struct slice packet)
 {
 	struct packet_header h;
 	struct cursor body;

@@ -100,7 +100,7 @@ struct clients {
 /* ---- client_table.c -------------------------------------------------------------------------- */
 
 /* Takes fd. NULL when there is no memory or no slot (fd is closed then) */
-struct client *client_begin(struct clients *s, int fd, pid_t pid);
+struct client *client_accept(struct clients *s, int fd, pid_t pid);
 /* Marks it for its end, for a reason that goes to the log (NULL: it went in peace) */
 void client_kill(struct client *cl, const char *why);
 /* NULL: no such client any more */
@@ -129,7 +129,7 @@ bool client_has_drained(const struct client *cl);
  * ------------------------------------------------------------------------------------ */
 
 /* One whole packet of a client, lent until return. It may set cl->pause, or kill the client. */
-void client_packet(struct client *cl, struct slice packet);
+void client_take_packet(struct client *cl, struct slice packet);
 /* Tells the leader to those who registered LEADER: each second, and what it is to a new one at once
  */
 void clients_tell_leader(struct clients *s);

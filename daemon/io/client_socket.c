@@ -101,7 +101,7 @@ static int socket_ready(int32_t fd, int32_t revents, void *data)
 			close(one);
 			continue;
 		}
-		client_begin(s, one, cred.pid);
+		client_accept(s, one, cred.pid);
 	}
 	engine_after_event(s->engine);
 	return 0;

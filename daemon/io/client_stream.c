@@ -42,7 +42,7 @@ static size_t client_handle(struct client *cl, const uint8_t *p, size_t len)
 			break;
 		cl->packets_in++;
 		cl->owner->counters.packets_in++;
-		client_packet(cl, packet);
+		client_take_packet(cl, packet);
 		done += packet.len;
 	}
 	return done;
@@ -71,7 +71,7 @@ static size_t client_want(const struct client *cl)
 }
 
 /* False: nothing more can be read now */
-static bool client_read(struct client *cl)
+static bool client_read_in(struct client *cl)
 {
 	struct clients *s = cl->owner;
 	bool is_queued = cl->in.len > 0;
@@ -138,7 +138,7 @@ static void client_check_end(struct client *cl)
 		client_kill(cl, cl->in.len > 0 ? "it ended in the middle of a packet" : NULL);
 }
 
-static void client_write(struct client *cl)
+static void client_write_out(struct client *cl)
 {
 	struct clients *s = cl->owner;
 	struct slice out = queue_slice(&cl->out);
@@ -166,11 +166,11 @@ static int client_poll(int32_t fd, int32_t revents, void *data)
 
 	(void)fd;
 	if (!cl->is_dying && revents & POLLOUT)
-		client_write(cl);
+		client_write_out(cl);
 	if (!cl->is_dying && revents & POLLIN && cl->pause == 0)
-		client_read(cl);
+		client_read_in(cl);
 	else if (!cl->is_dying && revents & (POLLHUP | POLLERR))
-		while (client_read(cl)) /* bounded by the socket's buffer: the peer is gone */
+		while (client_read_in(cl)) /* bounded by the socket's buffer: the peer is gone */
 			;
 	client_poll_update(cl);
 	client_check_end(cl);
@@ -259,7 +259,7 @@ void clients_flush(struct engine *e)
 			struct client *cl = s->dirty;
 			s->dirty = cl->next_dirty;
 			cl->is_dirty = false;
-			client_write(cl);
+			client_write_out(cl);
 		}
 		clients_reap(s);
 	}

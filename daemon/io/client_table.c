@@ -33,7 +33,7 @@ static int slots_grow(struct clients *s)
 	return 0;
 }
 
-struct client *client_begin(struct clients *s, int fd, pid_t pid)
+struct client *client_accept(struct clients *s, int fd, pid_t pid)
 {
 	struct client *cl = NULL;
 

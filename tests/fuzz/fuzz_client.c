@@ -54,13 +54,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 	if (copy == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0)
 		abort();
 	memcpy(copy, p, len);
-	struct client *cl = client_begin(engine->clients, pair[0], getpid());
+	struct client *cl = client_accept(engine->clients, pair[0], getpid());
 	if (cl == NULL)
 		abort();
 	for (all = slice_of(copy, len);
 	     !cl->is_dying && packet_frame(all, CTDB_MAX_PACKET, &packet) == 1;) {
 		header_repair((uint8_t *)(uintptr_t)packet.p);
-		client_packet(cl, packet);
+		client_take_packet(cl, packet);
 		all = slice_of(all.p + packet.len, all.len - packet.len);
 	}
 	engine_after_event(engine);
