@@ -77,11 +77,13 @@ def request(*words, timeout=60):
     return out
 
 
-def enter(node, argv):
-    """The command line that runs argv inside a node, and is killed and paused with it."""
+def enter(node, argv, only=None):
+    """The command line that runs argv inside a node, and is killed and paused with it.
+    only: the namespaces to enter, as nsenter's options (default: all)."""
     join = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"'
     return ["sh", "-c", join, "sh", node["cgroup"],
-            "nsenter", "-t", str(node["init"]), "-m", "-u", "-i", "-n", "-p", "--", *argv]
+            "nsenter", "-t", str(node["init"]), *([only] if only else ["-m", "-u", "-i", "-n", "-p"]),
+            "--", *argv]
 
 
 def run_in(node, *argv, timeout=30, check=False, text=None):

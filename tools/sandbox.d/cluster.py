@@ -188,13 +188,13 @@ def down():
 
 # ---- looking ------------------------------------------------------------------------------------
 
-def exec_in(name, argv):
+def exec_in(name, argv, only=None):
     node = next((n for n in request("status") if n["name"] == name), None)
     if not node or node["state"] in ("off", "booting"):
         die(f"{name} is not on")
     os.environ.update(PATH=PATH, HOME="/var/cache/sandbox-home")
     shell = 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"'
-    command = enter(node, ["sh", "-c", shell, "sh", os.getcwd(), *argv])
+    command = enter(node, ["sh", "-c", shell, "sh", os.getcwd(), *argv], only)
     os.execvp(command[0], command)
 
 

@@ -18,7 +18,9 @@
                             wait until the NODEs (default: all that are not off) are online, with
                             quorum, in the eyes of every running node, with the daemon active if
                             it is configured, and each of the NODEs was started at least K times
-  sandbox exec NODE CMD...  run CMD inside NODE: cotdb, cotdb-bench, ctdb, crm, crm_mon, sh, ...
+  sandbox exec [--net] NODE CMD...
+                            run CMD inside NODE: cotdb, cotdb-bench, ctdb, crm, crm_mon, sh, ...
+                            --net: with the host's files, only the network is the node's
   sandbox kill NODE [--hold]  power off at once; --hold: fencing does not switch it on again
   sandbox stop NODE         clean shutdown (Pacemaker, the daemon, corosync, then off)
   sandbox start NODE        switch on
@@ -97,7 +99,8 @@ def main(args):
         timeout, boots = float(option(args, "--timeout", "60")), int(option(args, "--boots", "0"))
         print(f"online after {cluster.wait(args, timeout, boots):.1f} s")
     elif cmd == "exec" and len(args) > 1:
-        cluster.exec_in(args[0], args[1:])
+        net = option(args, "--net", False) if args[0] == "--net" else None
+        cluster.exec_in(args[0], args[1:], "-n" if net else None)
     else:
         done = power(cmd, args)
         if not done:
