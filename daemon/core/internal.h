@@ -5,7 +5,7 @@
  *   view.c      membership, STATE, ACTIVATE         gate.c     quorum, topology
  *   fencing.c   the gate of departed nodes          lock.c     the recovery lock's gate
  *   fact.c      what became of incarnations         slot.c     key -> lmaster
- *   control.c   messages over CPG
+ *   control.c   messages over CPG                   hint.c     whom to ask first
  *   session.c   a pair's stream                     packet.c   what travels in it
  *   request.c   what clients of this node wait for  record.c   giving and taking records
  *   location.c  the lmaster's table                 sweep.c    recovery
@@ -205,6 +205,13 @@ struct registration {
 };
 #define SRVID_BUCKETS 4096
 
+struct hint { /* hint.c */
+	uint64_t hash;
+	uint16_t giver;
+	bool is_steady;
+};
+#define HINT_COUNT 4096
+
 struct loop { /* packets to oneself: [0, len) waits, in order */
 	uint8_t *buf;
 	size_t size, len;
@@ -250,6 +257,7 @@ struct core {
 	size_t db_n;
 	struct keytable keys;
 	struct location_table locations;
+	struct hint hint[HINT_COUNT];
 	struct registration *srvid[SRVID_BUCKETS];
 	struct loop loop, looping; /* filled while the other is worked off */
 	bool is_looping;
@@ -426,6 +434,10 @@ void request_activate(struct core *c);
 
 /* record.c */
 void record_packet(struct core *c, uint32_t from, const struct packet *p);
+
+/* hint.c */
+void hint_learn(struct core *c, uint64_t hash, uint32_t giver);
+uint32_t hint_giver(struct core *c, uint64_t hash); /* or CORE_UNKNOWN_PNN */
 
 /* location.c */
 void location_reset(struct core *c);

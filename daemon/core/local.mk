@@ -8,6 +8,7 @@ libcore_a_SOURCES = \
 	daemon/core/fencing.c \
 	daemon/core/fsm.c daemon/core/fsm.h \
 	daemon/core/gate.c \
+	daemon/core/hint.c \
 	daemon/core/internal.h \
 	daemon/core/keystate.c \
 	daemon/core/known.c \

@@ -213,6 +213,7 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_GRANT:
 		h.flags = p->flags;
 		c->count.handoffs_in++;
+		hint_learn(c, hash, from);
 		record_store(c, p, &h, p->data);
 		break;
 	default:

@@ -15,11 +15,18 @@ void request_ask(struct core *c, struct keystate *k)
 	struct packet p = {
 		.type = PACKET_REQUEST, .db_id = k->db_id, .orig = c->self, .key = keystate_key(k)
 	};
+	uint32_t lmaster, to;
 
 	if (!c->is_active || k->asked_generation == c->active_generation)
 		return;
 	k->asked_generation = c->active_generation;
-	packet_send(c, slot_lmaster(c, k->hash), &p);
+	to = lmaster = slot_lmaster(c, k->hash);
+	if (lmaster != c->self && hint_giver(c, k->hash) != CORE_UNKNOWN_PNN) {
+		to = hint_giver(c, k->hash);
+		if (to != lmaster)
+			p.type = PACKET_FORWARD; /* not definitive */
+	}
+	packet_send(c, to, &p);
 }
 
 static void call_answer(struct core *c, uint64_t client, uint32_t reqid, uint32_t callid,
