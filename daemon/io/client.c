@@ -295,7 +295,8 @@ int clients_open(struct engine *e, const char *path)
 	s->generation = CTDB_GENERATION_INVALID;
 	tunables_init(&s->tunables);
 	s->read_buffer = malloc(CLIENT_READ_SIZE);
-	if (s->read_buffer == NULL)
+	s->poller = poller_new(e);
+	if (s->read_buffer == NULL || s->poller == NULL)
 		goto failed;
 	rc = control_open(s);
 	if (rc != 0)
@@ -333,6 +334,7 @@ void clients_close(struct engine *e)
 	queue_clear(&s->forwarded, &s->pool);
 	counters_close(s);
 	queue_pool_free(&s->pool);
+	poller_free(s->poller);
 	free(s->read_buffer);
 	free(s);
 	e->clients = NULL;

@@ -19,6 +19,7 @@
 #include "client.h"
 #include "client_queue.h"
 #include "counters.h"
+#include "poller.h"
 #include "tunable.h"
 
 struct attach_wait;
@@ -64,6 +65,7 @@ struct client {
 
 struct clients {
 	struct engine *engine;
+	struct poller *poller; /* of the clients' connections */
 	int listen_fd, spare_fd;
 	char *path;
 	uint64_t path_dev, path_ino;

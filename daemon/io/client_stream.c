@@ -107,22 +107,19 @@ static bool client_read_in(struct client *cl)
 	return true;
 }
 
-static int client_poll(int32_t fd, int32_t revents, void *data);
-
 static void client_poll_update(struct client *cl)
 {
-	qb_loop_t *loop = cl->owner->engine->loop;
+	struct poller *poller = cl->owner->poller;
 
 	if (cl->is_dying || !cl->is_polled)
 		return;
 	if (cl->is_eof) {
-		qb_loop_poll_del(loop, cl->fd);
+		poller_del(poller, cl->fd);
 		cl->is_polled = false;
 		return;
 	}
 	int events = (cl->pause ? 0 : POLLIN) | (cl->out.len > 0 && !cl->is_dirty ? POLLOUT : 0);
-	if (events != cl->poll_events &&
-	    qb_loop_poll_mod(loop, QB_LOOP_HIGH, cl->fd, events, cl, client_poll) == 0)
+	if (events != cl->poll_events && poller_mod(poller, cl->fd, events) == 0)
 		cl->poll_events = events;
 }
 
@@ -180,8 +177,7 @@ static int client_poll(int32_t fd, int32_t revents, void *data)
 
 int client_poll_begin(struct client *cl)
 {
-	int rc = qb_loop_poll_add(cl->owner->engine->loop, QB_LOOP_HIGH, cl->fd, POLLIN, cl,
-				  client_poll);
+	int rc = poller_add(cl->owner->poller, cl->fd, POLLIN, cl, client_poll);
 	if (rc == 0) {
 		cl->is_polled = true;
 		cl->poll_events = POLLIN;

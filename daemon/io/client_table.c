@@ -86,7 +86,7 @@ static void client_end(struct client *cl)
 	size_t slot = cl->id & SLOT_MASK;
 
 	if (cl->is_polled)
-		qb_loop_poll_del(e->loop, cl->fd);
+		poller_del(s->poller, cl->fd);
 	close(cl->fd);
 	/* whom a stopping engine leaves may still hold a lock, and has to stay known */
 	if (cl->pid > 0 && !e->is_stopping)

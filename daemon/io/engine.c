@@ -82,7 +82,7 @@ static void engine_arm(struct engine *e)
 
 void engine_after_event(struct engine *e)
 {
-	if (e->is_flushing || e->is_stopping || e->core == NULL)
+	if (e->is_flushing || e->is_batching || e->is_stopping || e->core == NULL)
 		return;
 	e->is_flushing = true;
 	do {

@@ -10,11 +10,11 @@
 #include "daemon/core/core.h"
 #include "daemon/options.h"
 
-struct store;     /* store.h: the TDB files and the workers that wait for their locks */
+struct store;	  /* store.h: the TDB files and the workers that wait for their locks */
 struct transport; /* transport.h: links to the other engines */
-struct cluster;   /* cluster.h: cpg, quorum, cmap */
-struct clients;   /* client.h: the Unix socket, controls */
-struct helpers;   /* helpers.h: channels to supervisor, reclock and Pacemaker helpers */
+struct cluster;	  /* cluster.h: cpg, quorum, cmap */
+struct clients;	  /* client.h: the Unix socket, controls */
+struct helpers;	  /* helpers.h: channels to supervisor, reclock and Pacemaker helpers */
 
 struct engine {
 	qb_loop_t *loop;
@@ -28,7 +28,7 @@ struct engine {
 	uint32_t pnn;
 	char node_name[CORE_NAME_SIZE];
 	uint64_t boot_id;
-	int64_t start_time_us;  /* wall clock, microseconds since 1970 */
+	int64_t start_time_us; /* wall clock, microseconds since 1970 */
 	bool is_stopping, is_joined;
 
 	/* The options as handed down, without the boot id: for the helpers' command lines; [0] is
@@ -39,6 +39,7 @@ struct engine {
 	const struct transport_ops *transport_ops;
 	int tick_fd;
 	uint64_t tick_at_ms; /* when tick_fd fires, UINT64_MAX: not armed */
+	bool is_batching;    /* poller.c: engine_after_event() comes at the end of the batch */
 	bool is_flushing, has_output, has_status_changed;
 	enum reason stop_reason;
 	char stop_text[256];

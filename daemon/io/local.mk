@@ -32,6 +32,7 @@ libclient_a_SOURCES = \
 	daemon/io/client_socket.c \
 	daemon/io/client_stream.c \
 	daemon/io/client_table.c \
+	daemon/io/poller.c daemon/io/poller.h \
 	daemon/io/control.c daemon/io/control.h daemon/io/control_handlers.h daemon/io/control_number.h \
 	daemon/io/control_attach.c \
 	daemon/io/control_client.c \

@@ -24,4 +24,10 @@ tests_unit_test_times_SOURCES = tests/unit/test_times.c
 tests_unit_test_times_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_times_LDADD = $(io_test_libs)
 
+check_PROGRAMS += tests/unit/test_poller
+TESTS += tests/unit/test_poller
+tests_unit_test_poller_SOURCES = tests/unit/test_poller.c
+tests_unit_test_poller_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_poller_LDADD = libclient.a libdaemon.a libcotdb-base.a $(QB_LIBS) $(CMOCKA_LIBS)
+
 endif
