@@ -6,6 +6,8 @@ import fcntl, os, subprocess, sys
 from base import PATH, SANDBOX, SOURCE, die
 
 BUILD = os.path.abspath(os.environ.get("SANDBOX_BUILD") or SOURCE + "/build")
+# An installed tree to use instead of building (tests/run installs once for all its sandboxes)
+READY = os.environ.get("SANDBOX_INST")
 CONFIGURE = ["--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var", "--runstatedir=/run",
              "CFLAGS=-O2 -g"]
 
@@ -34,7 +36,7 @@ def step(what, argv, cwd, log, **kw):
         die(f"{what} failed; all of it is in {log.name}")
 
 
-def build(install_to=None, targets=("all",)):
+def build(install_to=None):
     """Build what is not built or older than its sources; install it below install_to."""
     tree = owner(SOURCE)
     if not os.path.isdir(BUILD):
@@ -52,19 +54,24 @@ def build(install_to=None, targets=("all",)):
             if not os.path.exists(BUILD + "/Makefile"):
                 print(f"configuring in {BUILD}", flush=True)
                 step("configure", [SOURCE + "/configure", *CONFIGURE], BUILD, log, **builder)
-            if subprocess.run(["make", "-q", *targets], cwd=BUILD, stdin=-3, stdout=-3, stderr=-3).returncode:
+            plan = subprocess.run(["make", "-n", "all-am"], cwd=BUILD, stdin=-3, stdout=-1, stderr=-3, text=True)
+            if plan.returncode or "  CC" in plan.stdout:
                 print("building cotdb", flush=True)
-                step("make", ["make", jobs, *targets], BUILD, log, **builder)
+            step("make", ["make", jobs], BUILD, log, **builder)
             if install_to:
                 step("make install", ["make", jobs, "install", "DESTDIR=" + install_to], BUILD, log)
 
 
+def prepared():
+    """Everything is there and built, so that a sandbox need not be begun in vain."""
+    if not READY:
+        packages("build")
+        build()
+
+
 def installed():
-    """Build and install for this sandbox; the folder that is laid over / in the nodes.
-    $SANDBOX_INST names one that is ready (tests/run installs once for all its sandboxes)."""
-    ready = os.environ.get("SANDBOX_INST")
-    if ready:
-        return os.path.abspath(ready)
-    packages("build")
+    """Install for this sandbox; the folder that is laid over / in the nodes."""
+    if READY:
+        return os.path.abspath(READY)
     build(SANDBOX + "/inst")
     return SANDBOX + "/inst"

@@ -107,6 +107,8 @@ def up(args):
     if len(args) != 1 or not args[0].isdigit() or not 1 <= int(args[0]) <= MAX_NODES:
         die(f"up N, with N from 1 to {MAX_NODES}")
     build.packages("sandbox")
+    if install:
+        build.prepared()
     fs = os.path.abspath(fs)
     prepare(fs)
     cgroups = next(x.split()[1] for x in open("/proc/self/mounts") if x.split()[2] == "cgroup2")
