@@ -162,7 +162,7 @@ def main(args):
         sys.exit("tests/run: this needs root (sudo tests/run): the cluster tests make namespaces")
     chosen = [t for t in tests
               if (t.is_in(ask.names) if ask.names else ask.all or not t.only_all)]
-    build.packages("build", "sandbox", "tests")
+    build.packages("build", "sandbox", "tests", *["fuzz"] * ask.all)
     logs = os.environ.get("TESTS_LOGS") or tempfile.mkdtemp(prefix="cotdb-tests-")
     os.makedirs(logs, exist_ok=True)
     print(f"logs in {logs}", flush=True)

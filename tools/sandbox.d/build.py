@@ -24,12 +24,30 @@ def owner(path):
     return dict(user=s.st_uid, group=s.st_gid, extra_groups=[]) if s.st_uid and not os.getuid() else {}
 
 
-def step(what, argv, cwd, log, **kw):
+class Teller:
+    """Says something when the first line with that sign comes."""
+
+    def __init__(self, sign, text):
+        self.sign, self.text, self.is_said = sign, text, False
+
+    def __call__(self, line):
+        if not self.is_said and self.sign in line:
+            self.is_said = True
+            print(self.text, flush=True)
+
+
+def step(what, argv, cwd, log, on_line=None, **kw):
     env = {**os.environ, "PATH": PATH + ":" + os.environ.get("PATH", "")}
     env.pop("MAKEFLAGS", None)
     log.write(f"$ {' '.join(argv)}\n")
     log.flush()
-    if subprocess.run(argv, cwd=cwd, stdin=-3, stdout=log, stderr=log, env=env, **kw).returncode:
+    run = subprocess.Popen(argv, cwd=cwd, stdin=-3, stdout=-1, stderr=-2, text=True, errors="replace",
+                           env=env, **kw)
+    for line in run.stdout:
+        log.write(line)
+        if on_line:
+            on_line(line)
+    if run.wait():
         log.flush()
         with open(log.name) as f:
             sys.stderr.write("".join(f.readlines()[-30:]))
@@ -54,10 +72,7 @@ def build(install_to=None):
             if not os.path.exists(BUILD + "/Makefile"):
                 print(f"configuring in {BUILD}", flush=True)
                 step("configure", [SOURCE + "/configure", *CONFIGURE], BUILD, log, **builder)
-            plan = subprocess.run(["make", "-n", "all-am"], cwd=BUILD, stdin=-3, stdout=-1, stderr=-3, text=True)
-            if plan.returncode or "  CC" in plan.stdout:
-                print("building cotdb", flush=True)
-            step("make", ["make", jobs], BUILD, log, **builder)
+            step("make", ["make", jobs], BUILD, log, on_line=Teller("  CC", "building cotdb"), **builder)
             if install_to:
                 step("make install", ["make", jobs, "install", "DESTDIR=" + install_to], BUILD, log)
 
