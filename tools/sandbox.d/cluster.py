@@ -66,8 +66,9 @@ def online(conf, names, boots):
         (not conf["daemon"] or daemon.active_together(wanted))
 
 
-def wait(names, timeout, boots=0):
+def wait(names, timeout, boots=0, no_daemon=False):
     start, conf = time.monotonic(), load_conf()
+    conf["daemon"] = conf["daemon"] and not no_daemon
     what = "cluster with all these nodes online"
     if conf["daemon"]:
         what += " and cotdb active on them"

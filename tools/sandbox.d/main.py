@@ -14,10 +14,11 @@
                             start the daemon on a cluster made with --bare --install
   sandbox demo [--down]     the tour: start, work, a node killed, fenced, back; --down: and the end
   sandbox status            nodes: state, boots, memory, CPU time used, daemon, cut peers
-  sandbox wait [NODE...] [--boots K] [--timeout S]
+  sandbox wait [NODE...] [--boots K] [--timeout S] [--no-daemon]
                             wait until the NODEs (default: all that are not off) are online, with
                             quorum, in the eyes of every running node, with the daemon active if
-                            it is configured, and each of the NODEs was started at least K times
+                            it is configured (--no-daemon: even if not), and each of the NODEs
+                            was started at least K times
   sandbox exec [--net] NODE CMD...
                             run CMD inside NODE: cotdb, cotdb-bench, ctdb, crm, crm_mon, sh, ...
                             --net: with the host's files, only the network is the node's
@@ -97,7 +98,8 @@ def main(args):
         print(cluster.report())
     elif cmd == "wait":
         timeout, boots = float(option(args, "--timeout", "60")), int(option(args, "--boots", "0"))
-        print(f"online after {cluster.wait(args, timeout, boots):.1f} s")
+        no_daemon = option(args, "--no-daemon", False)
+        print(f"online after {cluster.wait(args, timeout, boots, no_daemon):.1f} s")
     elif cmd == "exec" and len(args) > 1:
         net = option(args, "--net", False) if args[0] == "--net" else None
         cluster.exec_in(args[0], args[1:], "-n" if net else None)
