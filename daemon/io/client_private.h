@@ -24,6 +24,7 @@
 
 struct attach_wait;
 struct client_notify;
+struct control_late;
 struct control_state;
 
 #define CLIENT_READ_SIZE (256U << 10)
@@ -94,6 +95,8 @@ struct clients {
 	struct counters counters;
 	struct control_state *control;
 	struct attach_wait *attaching; /* control_attach.c */
+	struct control_late *late;     /* control_late.c */
+	uint32_t lates;
 	qb_loop_timer_handle second_timer;
 };
 

@@ -152,4 +152,6 @@ void client_end_all(struct clients *s)
 			client_end(s->slot[i]);
 	free(s->slot);
 	free(s->free_slot);
+	s->slot = NULL; /* what still waits finds no client */
+	s->slots = 0;
 }

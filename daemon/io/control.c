@@ -452,6 +452,7 @@ void control_second(struct clients *s, uint64_t now_ms)
 {
 	waits_check(s, now_ms);
 	control_attach_second(s, now_ms);
+	control_late_second(s);
 }
 
 void control_status_changed(struct clients *s)
@@ -475,6 +476,7 @@ void control_close(struct clients *s)
 	if (state == NULL)
 		return;
 	control_attach_close(s);
+	control_late_second(s);
 	while (state->waits) {
 		struct control_wait *wait = state->waits;
 		state->waits = wait->next;

@@ -75,6 +75,9 @@ void control_attach_close(struct clients *s);
 /* How many wait */
 size_t control_attaching(const struct clients *s);
 
+/* control_late.c: also at the end, to drop them all */
+void control_late_second(struct clients *s);
+
 /* control_client.c */
 void control_notify_fire(struct clients *s, struct client *cl);
 

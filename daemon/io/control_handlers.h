@@ -56,6 +56,8 @@ HANDLER(control_get_db_seqnum)
 HANDLER(control_get_db_statistics)
 /* control_attach.c */
 HANDLER(control_attach)
+/* control_late.c */
+HANDLER(control_no_commits)
 #undef HANDLER
 
 #endif

@@ -37,6 +37,7 @@ libclient_a_SOURCES = \
 	daemon/io/control_attach.c \
 	daemon/io/control_client.c \
 	daemon/io/control_db.c \
+	daemon/io/control_late.c \
 	daemon/io/control_node.c \
 	daemon/io/control_table.c \
 	daemon/io/counters.c daemon/io/counters.h \

@@ -233,6 +233,8 @@ static void world_start(bool is_active)
 	assert_true(world >= 0);
 	if (world == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int i = 1; i < SIGRTMIN; i++) /* cmocka would go on with the tests */
+			signal(i, SIG_DFL);
 		close(ready[0]);
 		exit(world_serve(path, is_active, ready[1])); /* its sanitizers may object */
 	}
@@ -932,6 +934,28 @@ static void test_flooded(void **state)
 	peer_close(q);
 }
 
+/* A commit is refused, but late: Samba would ask again at once */
+static void test_commit(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	uint8_t empty[8] = { 0 };
+	struct answer a;
+
+	(void)state;
+	peer_ask(q, 0, CTDB_CONTROL_TRANS3_COMMIT, 0, 0, empty, sizeof(empty));
+	peer_close(q);
+	uint32_t commit = peer_ask(p, 0, CTDB_CONTROL_TRANS3_COMMIT, 0, 0, empty, sizeof(empty));
+	uint32_t pnn = peer_ask(p, 0, CTDB_CONTROL_GET_PNN, 0, 0, NULL, 0);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, pnn);
+	peer_receive(p, &a);
+	assert_int_equal(a.h.reqid, commit);
+	assert_int_equal(a.control.status, -1);
+	assert_true(a.control.text.len > 0);
+	peer_ask(p, 0, CTDB_CONTROL_TRANS3_COMMIT, 0, 0, empty, sizeof(empty));
+	peer_close(p);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -956,6 +980,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_status_json),
 		ACTIVE(test_attach),
 		ACTIVE(test_calls),
+		ACTIVE(test_commit),
 		WAITING(test_waiting),
 		ACTIVE(test_congested),
 		WAITING(test_held),
