@@ -100,6 +100,7 @@ struct core *core_new(const struct core_config *config, const struct core_ops *o
 	self = node_get(c, c->self);
 	self->boot_id = config->self.boot_id;
 	self->is_connected = true;
+	self->is_untold = true;
 	memcpy(self->name, config->node_name, sizeof(self->name));
 	memcpy(self->address, config->address, sizeof(self->address));
 	/* What was active before this start can be fenced from now on */

@@ -194,7 +194,9 @@ void core_multicast(struct core *c, uint32_t from_pnn, uint32_t from_pid, struct
 
 void core_left(struct core *c, struct incarnation inc);    /* its supervisor retired it: clean stop */
 void core_revoked(struct core *c, struct incarnation inc); /* its supervisor retired it: engine died */
-void core_supervisor(struct core *c, uint32_t pnn, bool is_present);
+/* A node's supervisor is in the group, and has told (core_started()) what it runs, or that it runs
+ * nothing. The own one is told of last, when everything that it knows was told. */
+void core_supervisor(struct core *c, uint32_t pnn, bool is_present, bool has_told);
 /* An incarnation that may become active, or is, without this node's having heard of it: a
  * supervisor has started it, or (with a made-up boot id) a supervisor was lost before it had told
  * what it runs. Takes part in the fencing gate until one of the events here or its node's STATE

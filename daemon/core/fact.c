@@ -85,10 +85,14 @@ void core_fence_failed(struct core *c, struct incarnation inc, const char *text)
 	core_run(c);
 }
 
-void core_supervisor(struct core *c, uint32_t pnn, bool is_present)
+void core_supervisor(struct core *c, uint32_t pnn, bool is_present, bool has_told)
 {
 	struct node *n = node_get(c, pnn);
 
-	if (n != NULL)
-		n->has_supervisor = is_present;
+	if (n == NULL || c->is_retired)
+		return;
+	n->has_supervisor = is_present;
+	n->is_untold = is_present && !has_told;
+	view_lead(c);
+	core_run(c);
 }

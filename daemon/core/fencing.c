@@ -90,11 +90,31 @@ static void departed_request(struct core *c, struct departed *d)
 	c->ops->fence_request(c->world, d->inc);
 }
 
+/* Without an active member, nobody here knows what runs on a node whose supervisor has not told */
+static const struct node *untold_find(struct core *c)
+{
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].active_generation != 0)
+			return NULL;
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL && c->node[i]->is_untold &&
+		    (i == c->self || view_member(c, i) == NULL))
+			return c->node[i];
+	return NULL;
+}
+
 bool fencing_check(struct core *c)
 {
+	const struct node *untold = untold_find(c);
 	const struct departed *d;
 
 	departed_update(c);
+	if (c->departed_n == 0 && untold != NULL && !c->config.allow_unfenced) {
+		gate_set(c, CORE_GATE_FENCING, false, REASON_FENCING_PENDING,
+			 "node=%s(%u) has not told what it runs", node_name(c, untold->pnn),
+			 untold->pnn);
+		return false;
+	}
 	if (c->departed_n == 0 || c->config.allow_unfenced ||
 	    core_has_bug(c, CORE_BUG_NO_FENCING_GATE)) {
 		gate_set(c, CORE_GATE_FENCING, true, REASON_NONE, "%s", "");

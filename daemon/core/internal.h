@@ -49,7 +49,7 @@ struct node {
 	char address[CORE_NAME_SIZE];
 	uint16_t port;
 	uint8_t key[CORE_KEY_SIZE];
-	bool is_member, is_active, is_connected, has_supervisor, is_held;
+	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
 	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
 	struct session session;

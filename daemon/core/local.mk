@@ -18,6 +18,7 @@ libcore_a_SOURCES = \
 	daemon/core/packet.c \
 	daemon/core/record.c \
 	daemon/core/request.c \
+	daemon/core/roster.c daemon/core/roster.h \
 	daemon/core/session.c \
 	daemon/core/slot.c \
 	daemon/core/status.c \

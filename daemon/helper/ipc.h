@@ -38,7 +38,8 @@ enum ipc_type {
 	IPC_PERSISTED = 32, /* u32 generation, u32 n, n x (u32 pnn, u64 boot id): first packet, what is on disk */
 	IPC_STOP,           /* (none) */
 	IPC_RESOLVED,       /* u32 pnn, u64 boot id, u32 is_left: a supervisor has said LEFT or REVOKED */
-	IPC_SUPERVISOR,     /* u32 pnn, u32 is_present: a supervisor is in the group or not */
+	IPC_SUPERVISOR,     /* u32 pnn, u32: a supervisor is not in the group (0), is (1), has told what it runs (2) */
+	IPC_STARTED,        /* u32 pnn, u64 boot id: an incarnation that may be active */
 	/* engine -> reclock helper. Each request gets one IPC_LOCK_RESULT, in order. */
 	IPC_LOCK_TRY = 64, IPC_LOCK_PROBE, IPC_LOCK_CHECK, IPC_LOCK_RELEASE,
 	/* reclock helper -> engine */

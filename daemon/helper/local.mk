@@ -16,6 +16,7 @@ cotdbd_SOURCES = \
 	daemon/helper/supervisor_control.c \
 	daemon/helper/supervisor_engine.c \
 	daemon/helper/supervisor_group.c \
+	daemon/helper/supervisor_roster.c \
 	daemon/helper/supervisor_main.c \
 	daemon/helper/supervisor_start.c
 cotdbd_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(CMAP_CFLAGS) $(JSON_CFLAGS)

@@ -45,7 +45,12 @@ static void op_log(void *world, enum core_log level, const char *text)
 
 static void op_engine_start(void *world)
 {
-	((struct supervisor *)world)->is_engine_wanted = true;
+	struct supervisor *s = world;
+
+	/* Told to the group before it can join the engines' */
+	s->engine.boot_id = engine_boot_id_make();
+	roster_engine(&s->roster, s->engine.boot_id);
+	s->is_engine_wanted = true;
 }
 
 static void op_engine_ask_stop(void *world)
@@ -82,13 +87,18 @@ static void op_retire(void *world, bool kill_holders)
 
 static void op_announce(void *world, struct incarnation inc, bool is_left)
 {
-	group_announce(world, inc, is_left);
+	struct supervisor *s = world;
+
+	group_announce(s, inc, is_left);
+	roster_engine(&s->roster, 0);
 }
 
 static void op_exit(void *world, enum reason why)
 {
 	struct supervisor *s = world;
 
+	if (why == REASON_NONE)
+		roster_engine(&s->roster, 0);
 	s->is_exiting = true;
 	s->exit_reason = why;
 	s->exit_deadline_ms = supervisor_now_ms() + EXIT_FLUSH_MS;
@@ -161,7 +171,7 @@ static bool work_do(struct supervisor *s)
 		supervise_retired(s->machine, rc > 0);
 		return true;
 	}
-	if (s->is_engine_wanted) {
+	if (s->is_engine_wanted && group_is_quiet(s)) {
 		s->is_engine_wanted = false;
 		engine_launch(s);
 		return true;

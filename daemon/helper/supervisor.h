@@ -9,6 +9,7 @@
  *   supervisor_start.c    what has to be so before anything is started
  *   supervisor_engine.c   the engine: start, channel, end, reaping
  *   supervisor_group.c    the CPG group of the supervisors: LEFT and REVOKED
+ *   supervisor_roster.c   ... and what each of them runs
  *   supervisor_control.c  the control socket
  */
 #ifndef COTDB_SUPERVISOR_H
@@ -17,8 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <corosync/cmap.h>
 #include <corosync/cpg.h>
 #include <qb/qbloop.h>
+#include "daemon/core/roster.h"
 #include "daemon/core/supervise.h"
 #include "daemon/helper/ipc.h"
 #include "daemon/helper/persist.h"
@@ -59,12 +62,13 @@ struct resolved {
 struct group_message {
 	uint32_t type;
 	struct incarnation inc;
+	size_t roster_len; /* of a GROUP_ROSTER: what roster.c says */
+	uint8_t roster[ROSTER_MESSAGE];
 };
 
 struct supervisor_group {
 	cpg_handle_t handle;
 	int fd; /* -1: not connected */
-	bool is_present[CORE_MAX_NODES];
 	struct resolved resolved[SUPERVISOR_RESOLVED_MAX]; /* the last ones, oldest first */
 	size_t resolved_n;
 	struct group_message outbox[SUPERVISOR_OUTBOX_MAX]; /* corosync did not take them yet */
@@ -88,6 +92,7 @@ struct supervisor {
 	int run_lock_fd; /* closing it would give the run-file lock away */
 	struct supervisor_engine engine;
 	struct supervisor_group group;
+	struct roster roster;
 	struct persist persisted; /* what is on disk, or about to be */
 	bool is_persist_wanted;
 	pid_t persist_pid;
@@ -146,17 +151,24 @@ void engine_check_ended(struct supervisor *s);
 /* Reads what is in the channel now */
 void engine_drain(struct supervisor *s);
 void engine_tell_resolved(struct supervisor *s, const struct resolved *r);
-void engine_tell_supervisor(struct supervisor *s, uint32_t pnn, bool is_present);
+void engine_tell_supervisor(struct supervisor *s, uint32_t pnn, bool is_present, bool has_told);
+void engine_tell_started(struct supervisor *s, struct incarnation inc);
+uint64_t engine_boot_id_make(void);
 void engine_forget_clients(struct supervisor *s);
 
 /* supervisor_group.c */
 int group_join(struct supervisor *s, struct start_error *e);
 int group_watch(struct supervisor *s);
+void group_tell_roster(struct supervisor *s, const void *msg, size_t len);
 void group_announce(struct supervisor *s, struct incarnation inc, bool is_left);
 /* Everything sent was delivered, or cannot be any more */
 bool group_is_quiet(const struct supervisor *s);
 void group_retry(struct supervisor *s);
 void group_leave(struct supervisor *s);
+
+/* supervisor_roster.c */
+void supervisor_roster_begin(struct supervisor *s, cmap_handle_t map);
+void supervisor_roster_ring(struct supervisor *s, const uint32_t *nodeid, size_t n);
 
 /* supervisor_control.c */
 int control_open(struct supervisor *s, struct start_error *e);

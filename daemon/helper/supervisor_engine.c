@@ -72,13 +72,23 @@ void engine_tell_resolved(struct supervisor *s, const struct resolved *r)
 	engine_send(s, &w);
 }
 
-void engine_tell_supervisor(struct supervisor *s, uint32_t pnn, bool is_present)
+void engine_tell_supervisor(struct supervisor *s, uint32_t pnn, bool is_present, bool has_told)
 {
 	uint8_t buf[IPC_MAX];
 	struct writer w = ipc_begin(buf, IPC_SUPERVISOR);
 
 	writer_u32(&w, pnn);
-	writer_u32(&w, is_present);
+	writer_u32(&w, !is_present ? 0 : !has_told ? 1 : 2);
+	engine_send(s, &w);
+}
+
+void engine_tell_started(struct supervisor *s, struct incarnation inc)
+{
+	uint8_t buf[IPC_MAX];
+	struct writer w = ipc_begin(buf, IPC_STARTED);
+
+	writer_u32(&w, inc.pnn);
+	writer_u64(&w, inc.boot_id);
 	engine_send(s, &w);
 }
 
@@ -97,10 +107,7 @@ static void engine_tell_all(struct supervisor *s)
 	engine_send(s, &w);
 	for (size_t i = 0; i < g->resolved_n; i++)
 		engine_tell_resolved(s, &g->resolved[i]);
-	for (uint32_t pnn = 0; pnn < CORE_MAX_NODES; pnn++) {
-		if (g->is_present[pnn])
-			engine_tell_supervisor(s, pnn, true);
-	}
+	roster_tell(&s->roster);
 }
 
 /* ---- what the engine says ---------------------------------------------------------------- */
@@ -135,6 +142,9 @@ static int state_take(struct supervisor *s, struct cursor *c)
 		return -EBADMSG;
 	state.reason = reason;
 	state.is_active = is_active != 0;
+	if (state.is_active && state.generation != s->engine.state.generation &&
+	    state.generation == s->persisted.generation)
+		roster_planned(&s->roster, s->persisted.active, s->persisted.n);
 	s->engine.state = state;
 	return 0;
 }
@@ -263,13 +273,15 @@ static int32_t engine_readable(int32_t fd, int32_t revents, void *data)
 /* ---- start and end
  * -------------------------------------------------------------------------------- */
 
-static uint64_t boot_id_make(void)
+/* The highest bit marks those that roster.c makes up */
+uint64_t engine_boot_id_make(void)
 {
 	uint64_t id = 0;
 
 	while (id == 0) {
 		if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
 			id = 0;
+		id &= ~(1ULL << 63);
 	}
 	return id;
 }
@@ -305,14 +317,13 @@ static int engine_spawn(struct supervisor *s, uint64_t boot_id)
 void engine_launch(struct supervisor *s)
 {
 	struct supervisor_engine *en = &s->engine;
-	uint64_t boot_id = boot_id_make();
+	uint64_t boot_id = en->boot_id;
 	int rc;
 
 	en->is_reaped = false;
 	en->last = REASON_NONE;
 	en->last_text[0] = '\0';
 	en->state = (struct engine_state){ .leader_pnn = CORE_UNKNOWN_PNN };
-	en->boot_id = boot_id;
 	rc = engine_spawn(s, boot_id);
 	supervise_engine_started(s->machine, boot_id);
 	if (rc == 0)

@@ -25,7 +25,7 @@
 #define RESOLVED_PER_NODE 4U
 #define MESSAGE_BYTES	  64
 
-enum group_type { GROUP_HELLO = 1, GROUP_LEFT, GROUP_REVOKED };
+enum group_type { GROUP_HELLO = 1, GROUP_LEFT, GROUP_REVOKED, GROUP_ROSTER };
 
 static bool node_pnn(uint32_t nodeid, uint32_t *pnn)
 {
@@ -57,13 +57,14 @@ static void resolved_remember(struct supervisor_group *g, const struct resolved 
 	g->resolved[g->resolved_n++] = *r;
 }
 
-static int message_decode(struct cursor c, struct group_message *m)
+static int message_decode(struct cursor c, struct group_message *m, struct slice *rest)
 {
 	uint32_t version;
 
 	if (cursor_u32(&c, &version) || version < GROUP_VERSION || cursor_u32(&c, &m->type) ||
 	    cursor_u32(&c, &m->inc.pnn) || cursor_u64(&c, &m->inc.boot_id))
 		return -EBADMSG; /* a later version may add behind this */
+	*rest = slice_of(c.p, c.left);
 	return 0;
 }
 
@@ -72,6 +73,7 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *group, uin
 {
 	struct supervisor *s;
 	struct group_message m;
+	struct slice rest;
 	uint32_t pnn;
 	void *context;
 
@@ -81,8 +83,9 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *group, uin
 	s = context;
 	if (nodeid == s->nodeid && pid == (uint32_t)getpid())
 		s->group.delivered++;
-	if (!node_pnn(nodeid, &pnn) || message_decode(cursor_of(msg, len), &m) != 0 ||
-	    m.inc.pnn != pnn) {
+	if (!node_pnn(nodeid, &pnn) || message_decode(cursor_of(msg, len), &m, &rest) != 0 ||
+	    m.inc.pnn != pnn ||
+	    (m.type == GROUP_ROSTER && roster_message(&s->roster, pnn, rest) != 0)) {
 		log_warning("a message of another supervisor makes no sense and is ignored | "
 			    "nodeid=%u bytes=%zu",
 			    nodeid, len);
@@ -95,6 +98,7 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *group, uin
 		    "the databases of an engine are retired | nodeid=%u boot_id=%016llx as=%s",
 		    nodeid, (unsigned long long)m.inc.boot_id, r.is_left ? "left" : "revoked");
 		resolved_remember(&s->group, &r);
+		roster_over(&s->roster, m.inc);
 		engine_tell_resolved(s, &r);
 	}
 }
@@ -104,8 +108,9 @@ static void group_confchg(cpg_handle_t handle, const struct cpg_name *group,
 			  const struct cpg_address *left, size_t left_n,
 			  const struct cpg_address *joined, size_t joined_n)
 {
-	bool is_present[CORE_MAX_NODES] = { false };
+	uint32_t pnn[CORE_MAX_NODES];
 	struct supervisor *s;
+	size_t n = 0;
 	void *context;
 
 	(void)group;
@@ -116,29 +121,20 @@ static void group_confchg(cpg_handle_t handle, const struct cpg_name *group,
 	if (cpg_context_get(handle, &context) != CS_OK)
 		return;
 	s = context;
-	for (size_t i = 0; i < members_n; i++) {
-		uint32_t pnn;
-
-		if (node_pnn(members[i].nodeid, &pnn))
-			is_present[pnn] = true;
-	}
-	for (uint32_t pnn = 0; pnn < CORE_MAX_NODES; pnn++) {
-		if (is_present[pnn] == s->group.is_present[pnn])
-			continue;
-		s->group.is_present[pnn] = is_present[pnn];
-		log_info("supervisor %s | nodeid=%u", is_present[pnn] ? "came" : "is gone",
-			 pnn + 1);
-		engine_tell_supervisor(s, pnn, is_present[pnn]);
-	}
+	for (size_t i = 0; i < members_n && n < CORE_MAX_NODES; i++)
+		n += node_pnn(members[i].nodeid, &pnn[n]);
+	log_info("the group of the supervisors has changed | members=%zu", n);
+	roster_group(&s->roster, pnn, n);
 }
 
 static void group_totem_confchg(cpg_handle_t handle, struct cpg_ring_id ring, uint32_t members_n,
 				const uint32_t *members)
 {
-	(void)handle;
+	void *context;
+
 	(void)ring;
-	(void)members_n;
-	(void)members;
+	if (cpg_context_get(handle, &context) == CS_OK)
+		supervisor_roster_ring(context, members, members_n);
 }
 
 static void pause_ms(long ms)
@@ -155,6 +151,7 @@ int group_join(struct supervisor *s, struct start_error *e)
 		.cpg_deliver_fn = group_deliver,
 		.cpg_confchg_fn = group_confchg,
 		.cpg_totem_confchg_fn = group_totem_confchg,
+		.flags = CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF,
 	};
 	struct cpg_name name = { .length = sizeof(GROUP_NAME) - 1, .value = GROUP_NAME };
 	cs_error_t err = CS_ERR_TRY_AGAIN;
@@ -219,6 +216,7 @@ static cs_error_t group_send(struct supervisor *s, const struct group_message *m
 	writer_u32(&w, m->type);
 	writer_u32(&w, m->inc.pnn);
 	writer_u64(&w, m->inc.boot_id);
+	writer_bytes(&w, m->roster, m->roster_len);
 	iov.iov_len = w.len;
 	err = cpg_mcast_joined(s->group.handle, CPG_TYPE_AGREED, &iov, 1);
 	if (err == CS_OK)
@@ -269,6 +267,17 @@ int group_watch(struct supervisor *s)
 
 	group_queue(s, &hello);
 	return qb_loop_poll_add(s->loop, QB_LOOP_HIGH, s->group.fd, POLLIN, s, group_dispatch);
+}
+
+void group_tell_roster(struct supervisor *s, const void *msg, size_t len)
+{
+	struct group_message m = { .type = GROUP_ROSTER, .inc = { .pnn = s->pnn } };
+
+	if (len > sizeof(m.roster))
+		return;
+	m.roster_len = len;
+	memcpy(m.roster, msg, len);
+	group_queue(s, &m);
 }
 
 void group_announce(struct supervisor *s, struct incarnation inc, bool is_left)

@@ -246,6 +246,10 @@ int start_corosync(struct supervisor *s, struct start_error *e)
 		if (err != CS_OK)
 			continue;
 		err = local_nodeid(map, &s->nodeid, s->node_name, sizeof(s->node_name));
+		if (err == CS_OK && s->nodeid != 0 && s->nodeid <= CORE_MAX_NODES) {
+			s->pnn = s->nodeid - 1;
+			supervisor_roster_begin(s, map);
+		}
 		cmap_finalize(map);
 	}
 	if (err != CS_OK)
@@ -253,7 +257,6 @@ int start_corosync(struct supervisor *s, struct start_error *e)
 	if (s->nodeid == 0 || s->nodeid > CORE_MAX_NODES)
 		return refuse(e, REASON_NODEID_TOO_HIGH, "the nodeid of this node is %u",
 			      s->nodeid);
-	s->pnn = s->nodeid - 1;
 	return group_join(s, e);
 }
 

@@ -130,7 +130,12 @@ static void supervisor_packet(struct channel *ch, enum ipc_type type, struct cur
 	case IPC_SUPERVISOR:
 		if (cursor_u32(c, &inc.pnn) || cursor_u32(c, &flag))
 			break;
-		core_supervisor(e->core, inc.pnn, flag != 0);
+		core_supervisor(e->core, inc.pnn, flag != 0, flag == 2);
+		return;
+	case IPC_STARTED:
+		if (cursor_u32(c, &inc.pnn) || cursor_u64(c, &inc.boot_id))
+			break;
+		core_started(e->core, inc);
 		return;
 	default:
 		break;

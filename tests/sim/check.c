@@ -8,6 +8,7 @@
  *   I2  a hand-off raises the rsn; who becomes owner has an rsn above every copy
  *   I3  who becomes owner holds all that the clients of any file that counts made or saw. Content
  *       is a vector: how many writes of each incarnation went into it.
+ *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
  */
 #include <stdio.h>
@@ -265,6 +266,20 @@ void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 		e->first_generation = generation;
 }
 
+void check_multicast(struct sim *s, struct vengine *e, bool is_activate)
+{
+	if (is_activate && (!e->is_quorate || e->ring.node != e->quorum_ring.node ||
+			    e->ring.seq != e->quorum_ring.seq))
+		sim_fail(s, "I4 (quorum)", "node %u activates a view without quorum", e->node->pnn);
+}
+
+void check_freeze(struct sim *s, struct vengine *e)
+{
+	if (e->generation != 0 && !e->is_quorate && !e->file.is_freezing)
+		sim_fail(s, "I4 (quorum)", "node %u has no quorum and does not stop its clients",
+			 e->node->pnn);
+}
+
 bool check_is_whole(struct sim *s, const char **why)
 {
 	struct core_status first = { 0 }, status;
@@ -279,7 +294,8 @@ bool check_is_whole(struct sim *s, const char **why)
 		if (s->node[i].is_unclean || s->fencings_now > 0)
 			return false;
 		*why = "an engine does not run";
-		if (e == NULL || !vengine_can_run(e) || !vnode_has_daemon(&s->node[i]))
+		if (e == NULL || !vengine_can_run(e) || !vnode_has_daemon(&s->node[i]) ||
+		    supervise_state(s->node[i].supervisor.supervise) != SUPERVISE_RUNNING)
 			return false;
 		core_status(e->core, &status);
 		*why = "a node is not active";

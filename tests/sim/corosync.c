@@ -94,6 +94,7 @@ static void corosync_hand(struct vnode *n, enum vgroup group, enum vdelivery_kin
 	d->entry = entry;
 	d->members = n->corosync.group[group];
 	d->ring = n->corosync.ring->id;
+	memcpy(d->is_in_ring, n->corosync.ring->is_node, sizeof(d->is_in_ring));
 	*b->last = d;
 	b->last = &d->next;
 	if (group == VGROUP_ENGINES)
@@ -354,6 +355,7 @@ static void corosync_reform(struct sim *s, const bool *is_in, uint32_t members)
 		n->corosync.is_quorate = is_quorate;
 		n->corosync.ring = r;
 		corosync_hand(n, VGROUP_ENGINES, VDELIVERY_RING, NULL);
+		corosync_hand(n, VGROUP_SUPERVISORS, VDELIVERY_RING, NULL);
 		corosync_order_later(s, n);
 	}
 	for (uint32_t i = 0; i < s->n; i++) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "daemon/core/internal.h" /* what an ACTIVATE looks like */
 #include "sim.h"
 
 enum { PAUSED_POLL_US = 20000, HEARTBEAT_US = 50000 };
@@ -53,10 +54,13 @@ void vengine_after(struct vengine *e)
 	uint64_t deadline_ms, late_us;
 
 	vstore_event_done(s, e);
-	if (e->core != NULL && core_generation(e->core) != e->generation)
+	if (e->core != NULL && core_generation(e->core) != e->generation) {
 		check_activate(s, e, core_generation(e->core), e->plan, e->plan_n);
+		vsupervisor_engine_active(s, e);
+	}
 	if (e->is_quitting || !e->is_running)
 		return;
+	check_freeze(s, e);
 	deadline_ms = core_deadline_ms(e->core);
 	if (deadline_ms == UINT64_MAX || deadline_ms == e->tick_at_ms ||
 	    (e->tick_at_ms != UINT64_MAX && e->tick_at_ms < deadline_ms))
@@ -99,6 +103,7 @@ static void op_multicast(void *world, const void *msg, size_t len)
 {
 	struct vengine *e = world;
 
+	check_multicast(e->sim, e, len > 0 && *(const uint8_t *)msg == CONTROL_ACTIVATE);
 	vengine_on_join(e->sim, e, NULL, 0); /* nothing is sent before */
 	corosync_send(e->sim, e->node, VENTRY_MESSAGE, VGROUP_ENGINES, e->pid, msg, len);
 }
@@ -177,6 +182,8 @@ static void vengine_on_quorum(struct sim *s, void *object, void *data, uint64_t 
 	e->quorum_first = q->next;
 	if (e->quorum_first == NULL)
 		e->quorum_last = &e->quorum_first;
+	e->is_quorate = q->is_quorate;
+	e->quorum_ring = q->ring;
 	core_quorum(e->core, q->is_quorate, q->ring);
 	free(q);
 	vengine_read_quorum_later(s, e);
@@ -453,7 +460,10 @@ static void vengine_on_ipc(struct sim *s, void *object, void *data, uint64_t num
 		core_revoked(e->core, i->inc);
 		break;
 	case VIPC_SUPERVISOR:
-		core_supervisor(e->core, i->inc.pnn, i->inc.boot_id != 0);
+		core_supervisor(e->core, i->inc.pnn, i->inc.boot_id != 0, i->inc.boot_id == 2);
+		break;
+	case VIPC_STARTED:
+		core_started(e->core, i->inc);
 		break;
 	case VIPC_FENCED:
 		sim_trace(s, "node %u hears: boot %llx of node %u was fenced", e->node->pnn,
@@ -543,7 +553,7 @@ static void vengine_on_heartbeat(struct sim *s, void *object, void *data, uint64
 
 /* ---- birth and death ----------------------------------------------------------------------- */
 
-struct vengine *vengine_start(struct sim *s, struct vnode *n)
+struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 {
 	struct vengine *e = calloc(1, sizeof(*e));
 	struct core_config *config = calloc(1, sizeof(*config));
@@ -557,8 +567,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n)
 	e->number = s->engines_n++;
 	if (e->number >= SIM_WRITERS)
 		sim_fail(s, "simulator", "more than %d incarnations", SIM_WRITERS);
-	/* no order in boot ids: nothing may depend on it */
-	e->boot_id = (++s->next_boot_id * 0x9E3779B97F4A7C15U) | 1;
+	e->boot_id = boot_id;
 	e->pid = ++n->next_pid;
 	vinbox_init(&e->inbox);
 	e->ipc_last = &e->ipc_first;

@@ -248,25 +248,49 @@ void vfencer_watch(struct vengine *e, struct incarnation inc)
 /* ---- the daemon as a resource -----------------------------------------------------------------
  */
 
+/* Knows more of who was active */
+static bool vengine_is_newer(const struct vengine *a, const struct vengine *b)
+{
+	return a->generation != b->generation ? a->generation > b->generation
+					      : a->number > b->number;
+}
+
+static bool vfencer_may_start(struct sim *s, const struct vnode *n)
+{
+	const struct vengine *own = n->engine;
+
+	if (own != NULL && !vengine_can_write(own))
+		own = NULL;
+	if (!vfencer_can_act(n))
+		return false;
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct vnode *other = &s->node[i];
+
+		/* startup-fencing: who has power and was not seen is fenced before anything starts */
+		if (other->is_up && !n->corosync.ring->is_node[i])
+			vfencer_node_lost(s, other);
+		if (other->is_unclean)
+			return false;
+		/* Not Pacemaker's doing, but a limit of the daemon (README): where supervisor and
+		 * engine were killed together, clients may go on until Pacemaker has noticed, and
+		 * a node that starts without meeting anybody who knows cannot wait for them */
+		if (other != n && !vnode_has_daemon(other) && other->engine != NULL &&
+		    vengine_can_write(other->engine) &&
+		    (own == NULL || vengine_is_newer(other->engine, own)))
+			return false;
+	}
+	return true;
+}
+
 static void vfencer_on_start_daemon(struct sim *s, void *object, void *data, uint64_t number)
 {
 	struct vnode *n = object;
 
 	(void)data;
 	n->is_start_scheduled = false;
-	if (n->is_up && n->boots == number && n->is_wanted && !vnode_has_daemon(n) && !n->is_paused)
+	if (n->is_up && n->boots == number && n->is_wanted && !vnode_has_daemon(n) &&
+	    !n->is_paused && vfencer_may_start(s, n))
 		vnode_start_daemon(s, n);
-}
-
-static bool vfencer_may_start(const struct sim *s, const struct vnode *n)
-{
-	if (!vfencer_can_act(n))
-		return false;
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (s->node[i].is_unclean)
-			return false;
-	}
-	return true;
 }
 
 static void vfencer_monitor(struct sim *s, struct vnode *n)

@@ -58,39 +58,87 @@ static void vsupervisor_after(struct vnode *n)
  */
 
 struct vannounce {
+	enum { VANNOUNCE_LEFT, VANNOUNCE_REVOKED, VANNOUNCE_ROSTER } kind;
 	struct incarnation inc;
-	uint32_t is_left;
+	size_t len; /* of what the roster says */
+	uint8_t data[ROSTER_MESSAGE + 16];
 };
+
+static void op_roster_multicast(void *world, const void *msg, size_t len)
+{
+	struct vnode *n = world;
+	struct vannounce a;
+
+	memset(&a, 0, sizeof(a));
+	a.kind = VANNOUNCE_ROSTER;
+	a.len = len;
+	memcpy(a.data, msg, len);
+	corosync_send(n->sim, n, VENTRY_MESSAGE, VGROUP_SUPERVISORS, n->supervisor.pid, &a,
+		      sizeof(a));
+}
+
+static void op_roster_started(void *world, struct incarnation inc)
+{
+	struct vnode *n = world;
+
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_ipc(n->sim, n->engine, VIPC_STARTED, inc, 0);
+}
+
+static void op_roster_supervisor(void *world, uint32_t pnn, bool is_present, bool has_told)
+{
+	struct vnode *n = world;
+	struct incarnation inc = { .pnn = pnn, .boot_id = is_present + has_told };
+
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_ipc(n->sim, n->engine, VIPC_SUPERVISOR, inc, 0);
+}
+
+static const struct roster_ops vsupervisor_roster_ops = {
+	.multicast = op_roster_multicast,
+	.started = op_roster_started,
+	.supervisor = op_roster_supervisor,
+};
+
+/* Its engine is active in the plan that it was told to keep */
+void vsupervisor_engine_active(struct sim *s, struct vengine *e)
+{
+	(void)s;
+	if (e->node->supervisor.is_running)
+		roster_planned(&e->node->supervisor.roster, e->plan, e->plan_n);
+}
 
 static void vsupervisor_heard(struct sim *s, struct vnode *n, const struct ventry *entry)
 {
 	struct vsupervisor *v = &n->supervisor;
 	struct vannounce a;
+	bool is_left;
 
 	memcpy(&a, entry->data, sizeof(a));
+	if (a.kind == VANNOUNCE_ROSTER) {
+		if (roster_message(&v->roster, entry->pnn, slice_of(a.data, a.len)) != 0)
+			sim_fail(s, "supervisor", "node %u does not understand node %u", n->pnn,
+				 entry->pnn);
+		return;
+	}
+	is_left = a.kind == VANNOUNCE_LEFT;
+	roster_over(&v->roster, a.inc);
 	if (v->resolved_n == SIM_FACTS) {
 		memmove(v->resolved, v->resolved + 1, (SIM_FACTS - 1) * sizeof(v->resolved[0]));
 		v->resolved_n--;
 	}
 	v->resolved[v->resolved_n].inc = a.inc;
-	v->resolved[v->resolved_n++].is_left = a.is_left;
+	v->resolved[v->resolved_n++].is_left = is_left;
 	if (n->engine != NULL && n->engine->is_running)
-		vengine_ipc(s, n->engine, a.is_left ? VIPC_LEFT : VIPC_REVOKED, a.inc, 0);
-}
-
-static void vsupervisor_tell(struct sim *s, struct vnode *n, uint32_t pnn)
-{
-	struct incarnation inc = { .pnn = pnn, .boot_id = n->supervisor.is_seen[pnn] };
-
-	if (n->engine != NULL && n->engine->is_running)
-		vengine_ipc(s, n->engine, VIPC_SUPERVISOR, inc, 0);
+		vengine_ipc(s, n->engine, is_left ? VIPC_LEFT : VIPC_REVOKED, a.inc, 0);
 }
 
 static void vsupervisor_on_deliver(struct sim *s, void *object, void *data, uint64_t number)
 {
 	struct vnode *n = object;
 	struct vdelivery *d;
-	bool is_seen[SIM_NODES] = { false };
+	uint32_t pnn[2 * SIM_NODES];
+	size_t count = 0;
 
 	(void)data;
 	(void)number;
@@ -100,17 +148,22 @@ static void vsupervisor_on_deliver(struct sim *s, void *object, void *data, uint
 	d = vinbox_take(&n->supervisor.inbox);
 	if (d == NULL)
 		return;
+	if (d->kind == VDELIVERY_RING || !n->supervisor.has_ring) { /* one comes with joining */
+		n->supervisor.has_ring = true;
+		for (uint32_t i = 0; i < s->n; i++) {
+			if (d->is_in_ring[i])
+				pnn[count++] = i;
+		}
+		roster_ring(&n->supervisor.roster, pnn, count);
+		count = 0;
+	}
 	if (d->kind == VDELIVERY_MESSAGE) {
 		vsupervisor_heard(s, n, d->entry);
 	} else if (d->kind == VDELIVERY_MEMBERS) {
-		for (size_t i = 0; i < d->members.n; i++)
-			is_seen[d->members.m[i].pnn] = true;
-		for (uint32_t i = 0; i < s->n; i++) {
-			if (n->supervisor.is_seen[i] == is_seen[i])
-				continue;
-			n->supervisor.is_seen[i] = is_seen[i];
-			vsupervisor_tell(s, n, i);
+		for (size_t i = 0; i < d->members.n; i++) {
+			pnn[count++] = d->members.m[i].pnn;
 		}
+		roster_group(&n->supervisor.roster, pnn, count);
 	}
 	free(d);
 	vsupervisor_deliver_later(s, n);
@@ -159,11 +212,8 @@ static void vsupervisor_on_engine_start(struct sim *s, void *object, void *data,
 			 n->pnn);
 		return;
 	}
-	vengine_start(s, n);
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (v->is_seen[i])
-			vsupervisor_tell(s, n, i);
-	}
+	vengine_start(s, n, v->boot_id);
+	roster_tell(&v->roster);
 	for (size_t i = 0; i < v->resolved_n; i++)
 		vengine_ipc(s, n->engine, v->resolved[i].is_left ? VIPC_LEFT : VIPC_REVOKED,
 			    v->resolved[i].inc, 0);
@@ -175,6 +225,10 @@ static void op_engine_start(void *world)
 {
 	struct vnode *n = world;
 
+	/* no order in boot ids: nothing may depend on it */
+	n->supervisor.boot_id = (++n->sim->next_boot_id * 0x9E3779B97F4A7C15U) | 1;
+	n->supervisor.boot_id &= ~(1ULL << 63);
+	roster_engine(&n->supervisor.roster, n->supervisor.boot_id);
 	event_after(n->sim, sim_delay(n->sim, 10000), vsupervisor_on_engine_start, n, NULL,
 		    n->supervisor.round);
 }
@@ -218,6 +272,9 @@ static void vsupervisor_on_retire(struct sim *s, void *object, void *data, uint6
 
 	if (!n->is_up || !n->supervisor.is_running || n->supervisor.round != number)
 		return;
+	if (supervise_state(n->supervisor.supervise) != SUPERVISE_RETIRING &&
+	    supervise_state(n->supervisor.supervise) != SUPERVISE_RETIRING_LEFTOVERS)
+		return; /* an earlier request has done it */
 	if (n->engine != NULL && n->engine->is_running) {
 		sim_fail(s, "supervisor", "node %u retires the files of an engine that runs",
 			 n->pnn);
@@ -260,11 +317,12 @@ static void op_announce(void *world, struct incarnation inc, bool is_left)
 	memset(&a, 0, sizeof(a));
 	a.inc.pnn = inc.pnn;
 	a.inc.boot_id = inc.boot_id;
-	a.is_left = is_left;
+	a.kind = is_left ? VANNOUNCE_LEFT : VANNOUNCE_REVOKED;
 	sim_trace(n->sim, "node %u: supervisor announces that boot %llx %s", n->pnn,
 		  (unsigned long long)inc.boot_id, is_left ? "has left" : "is revoked");
 	corosync_send(n->sim, n, VENTRY_MESSAGE, VGROUP_SUPERVISORS, n->supervisor.pid, &a,
 		      sizeof(a));
+	roster_engine(&n->supervisor.roster, 0);
 }
 
 /* The process is gone, and with it what it was doing */
@@ -311,6 +369,8 @@ static void op_exit(void *world, enum reason why)
 	struct vnode *n = world;
 
 	sim_trace(n->sim, "node %u: supervisor ends: %s", n->pnn, reason_row(why)->name);
+	if (why == REASON_NONE)
+		roster_engine(&n->supervisor.roster, 0);
 	event_after(n->sim, sim_delay(n->sim, 2000), vsupervisor_on_exit, n, NULL,
 		    n->supervisor.round);
 }
@@ -346,6 +406,8 @@ void vnode_start_daemon(struct sim *s, struct vnode *n)
 		.restart_window_ms = 10 * s->timeout_ms,
 		.bugs = s->options.bugs,
 	};
+	uint32_t ring[SIM_NODES];
+	size_t ring_n = 0;
 
 	if (v->is_running || !n->is_up || !n->corosync.is_running)
 		return;
@@ -355,8 +417,16 @@ void vnode_start_daemon(struct sim *s, struct vnode *n)
 	v->pid = ++n->next_pid;
 	v->tick_at_ms = UINT64_MAX;
 	v->resolved_n = 0;
-	memset(v->is_seen, 0, sizeof(v->is_seen));
+	v->has_ring = false;
+	roster_init(&v->roster, n->pnn, (uint64_t)v->pid << 32 | s->now_us << 8,
+		    &vsupervisor_roster_ops, n);
 	vinbox_init(&v->inbox);
+	/* as corosync tells before the group is joined */
+	for (uint32_t i = 0; n->corosync.ring != NULL && i < s->n; i++) {
+		if (n->corosync.ring->is_node[i])
+			ring[ring_n++] = i;
+	}
+	roster_ring(&v->roster, ring, ring_n);
 	v->supervise = supervise_new(&config, &vsupervisor_ops, n);
 	corosync_send(s, n, VENTRY_JOIN, VGROUP_SUPERVISORS, v->pid, NULL, 0);
 	supervise_start(v->supervise);

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "daemon/core/core.h"
+#include "daemon/core/roster.h"
 #include "daemon/core/supervise.h"
 
 enum {
@@ -107,6 +108,7 @@ struct vdelivery {
 	struct ventry *entry; /* borrowed: entries live as long as the run */
 	struct vmembers members;
 	struct core_ring ring;
+	bool is_in_ring[SIM_NODES];
 };
 struct vinbox {
 	struct vdelivery *first, **last;
@@ -238,7 +240,14 @@ void vclient_fetch(struct sim *s, struct vclient *c, uint32_t db,
 /* ---- engine.c: one incarnation ------------------------------------------------------------- */
 
 /* What supervisor and Pacemaker helper tell the engine, in order */
-enum vipc_kind { VIPC_LEFT, VIPC_REVOKED, VIPC_SUPERVISOR, VIPC_FENCED, VIPC_FENCE_FAILED };
+enum vipc_kind {
+	VIPC_LEFT,
+	VIPC_REVOKED,
+	VIPC_SUPERVISOR,
+	VIPC_STARTED,
+	VIPC_FENCED,
+	VIPC_FENCE_FAILED
+};
 struct vwatch {
 	struct incarnation inc;
 	uint64_t since; /* number of the first fencing that counts */
@@ -259,7 +268,8 @@ struct vengine {
 	bool is_quitting; /* nothing is called any more */
 	bool is_joined;
 	bool has_ring;
-	struct core_ring ring;
+	struct core_ring ring, quorum_ring;
+	bool is_quorate; /* as it was told */
 	struct vmembers members;
 	struct vinbox inbox;
 	uint64_t tick_at_ms;
@@ -284,7 +294,7 @@ struct vengine {
 	bool has_stale_lock; /* its node was cut off: the lock is another's, and it does not know */
 	uint16_t seen[SIM_DBS][SIM_KEYS][SIM_WRITERS]; /* what its clients made or saw */
 };
-struct vengine *vengine_start(struct sim *s, struct vnode *n);
+struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id);
 void vengine_end(struct sim *s, struct vengine *e, enum reason why); /* the process is gone */
 bool vengine_can_run(const struct vengine *e);	 /* exists, is not paused, and still takes events */
 bool vengine_can_write(const struct vengine *e); /* its clients may still change its file */
@@ -328,7 +338,9 @@ struct vsupervisor {
 	uint32_t pid;
 	struct supervise *supervise;
 	struct vinbox inbox;
-	bool is_seen[SIM_NODES]; /* supervisors in the group */
+	struct roster roster;
+	bool has_ring;
+	uint64_t boot_id; /* of the engine to be started */
 	struct {
 		struct incarnation inc;
 		bool is_left;
@@ -366,6 +378,7 @@ void vnode_kill_daemon(struct sim *s, struct vnode *n); /* supervisor and engine
 void vnode_kill_engine(struct sim *s, struct vnode *n);
 void vsupervisor_deliver_later(struct sim *s, struct vnode *n);
 void vsupervisor_free(struct vnode *n);
+void vsupervisor_engine_active(struct sim *s, struct vengine *e);
 void vsupervisor_retired(struct sim *s, struct vnode *n, bool is_done);
 void vsupervisor_engine_ended(struct sim *s, struct vnode *n, enum reason why);
 bool vnode_has_daemon(const struct vnode *n);
@@ -404,6 +417,8 @@ void check_hold(struct sim *s, struct vclient *c);
 void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bool is_emptied);
 void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 		    const struct incarnation *active, size_t n);
+void check_multicast(struct sim *s, struct vengine *e, bool is_activate);
+void check_freeze(struct sim *s, struct vengine *e);
 bool check_is_whole(struct sim *s, const char **why);
 const struct vrecord *vrecord_of(const struct vengine *e, uint32_t db, uint32_t key);
 struct vengine *sim_engine_of(struct sim *s, struct incarnation inc);

@@ -202,6 +202,7 @@ static struct core *node_alone(struct world *w)
 	c = w->core = core_new(&config, &ops, w);
 	assert_non_null(c);
 	core_topology(c, REASON_NONE, "");
+	core_supervisor(c, 0, true, true);
 	core_quorum(c, true, ring);
 	core_membership(c, &self, 1, ring);
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own STATE */
