@@ -4,7 +4,7 @@ EXTRA_DIST += tests/runner.py
 dist_noinst_SCRIPTS += .ci/run
 EXTRA_DIST += tests/cluster/harness.py \
 	tests/cluster/test-cli tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-hang-engine tests/cluster/test-kill-daemon \
-	tests/cluster/test-kill-engine tests/cluster/test-kill-node \
+	tests/cluster/test-five-nodes tests/cluster/test-kill-engine tests/cluster/test-kill-node \
 	tests/cluster/test-ipv6 tests/cluster/test-lock-not-shared \
 	tests/cluster/test-lock-refused \
 	tests/cluster/test-one-node tests/cluster/test-pause tests/cluster/test-records \

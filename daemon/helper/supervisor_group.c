@@ -23,7 +23,7 @@
 #define JOIN_TRIES	  40
 #define JOIN_PAUSE_MS	  250
 #define RESOLVED_PER_NODE 4U
-#define MESSAGE_BYTES	  64
+#define MESSAGE_BYTES	  (20 + ROSTER_MESSAGE)
 
 enum group_type { GROUP_HELLO = 1, GROUP_LEFT, GROUP_REVOKED, GROUP_ROSTER };
 
@@ -217,6 +217,8 @@ static cs_error_t group_send(struct supervisor *s, const struct group_message *m
 	writer_u32(&w, m->inc.pnn);
 	writer_u64(&w, m->inc.boot_id);
 	writer_bytes(&w, m->roster, m->roster_len);
+	if (w.failed)
+		return CS_ERR_TOO_BIG;
 	iov.iov_len = w.len;
 	err = cpg_mcast_joined(s->group.handle, CPG_TYPE_AGREED, &iov, 1);
 	if (err == CS_OK)
