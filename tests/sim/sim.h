@@ -11,7 +11,7 @@
  *   engine.c  a core and its world                node.c    hosts and supervisors
  *   lock.c    the recovery lock                   fencer.c  Pacemaker
  *   fault.c   what goes wrong, and its end        check.c   the invariants
- *   run.c     one run                             main.c    the command line
+ *   scenario.c  one run                           main.c    the command line
  */
 #ifndef COTDB_SIM_H
 #define COTDB_SIM_H
@@ -423,7 +423,7 @@ bool check_is_whole(struct sim *s, const char **why);
 const struct vrecord *vrecord_of(const struct vengine *e, uint32_t db, uint32_t key);
 struct vengine *sim_engine_of(struct sim *s, struct incarnation inc);
 
-/* ---- run.c --------------------------------------------------------------------------------- */
+/* ---- scenario.c ---------------------------------------------------------------------------- */
 
 /* The last lines of a run, or all of them on standard output */
 struct trace {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * run.c: one run: a cluster whose size and temper come from the seed, faults for a number of steps,
+ * scenario.c: one run: a cluster whose size and temper come from the seed, faults for a number of steps,
  * then none. Everything has to be whole within SIM_HEAL_TIMEOUTS of the daemon's time-outs: every
  * member active in one generation, and every request answered. Last, each node fetches each record,
  * and messages and datagrams go from each to each.
