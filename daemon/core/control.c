@@ -359,10 +359,9 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 	if (type == CONTROL_TRIED) {
 		if (!from->is_joiner)
 			return 0;
-		/* Too late for the plan, which has kept it out for want of an answer: another one
-		 */
-		if (from->kept_out == REASON_ADMISSION_NO_ANSWER && why == REASON_NONE &&
-		    c->view.is_activate_sent)
+		/* Too late for the plan, which has kept it out for want of an answer: another
+		 * round, whatever it says, for the lock may have been lost meanwhile */
+		if (from->kept_out == REASON_ADMISSION_NO_ANSWER && c->view.is_activate_sent)
 			control_send_restart(c);
 		from->has_tried = true;
 		from->kept_out = (enum reason)why;

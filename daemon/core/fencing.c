@@ -35,6 +35,15 @@ static bool member_is_here(const struct core *c, struct incarnation inc)
 	return m != NULL && m->boot_id == inc.boot_id && m->kept_out != REASON_EVICTED;
 }
 
+/* Without an active member nobody may know what was started elsewhere */
+static bool view_is_cold(const struct core *c)
+{
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].active_generation != 0)
+			return false;
+	return true;
+}
+
 static const struct departed *departed_find(const struct core *c, struct incarnation inc)
 {
 	for (size_t i = 0; i < c->departed_n; i++)
@@ -49,10 +58,14 @@ static void departed_update(struct core *c)
 	struct departed *list = core_alloc((c->known_n + c->started_n + 1) * sizeof(*list));
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->known_n + c->started_n; i++) {
+	size_t started_n = view_is_cold(c) ? c->started_n : 0;
+
+	for (size_t i = 0; i < c->known_n + started_n; i++) {
 		struct incarnation inc = i < c->known_n ? c->known[i] : c->started[i - c->known_n];
 		const struct departed *old = departed_find(c, inc);
 
+		if (i >= c->known_n && incarnation_is_in(c->known, c->known_n, inc))
+			continue;
 		if (member_is_here(c, inc) || departed_is_over(c, inc) ||
 		    incarnation_equal(inc, c->config.self))
 			continue;
@@ -93,9 +106,8 @@ static void departed_request(struct core *c, struct departed *d)
 /* Without an active member, nobody here knows what runs on a node whose supervisor has not told */
 static const struct node *untold_find(struct core *c)
 {
-	for (size_t i = 0; i < c->view.n; i++)
-		if (c->view.member[i].active_generation != 0)
-			return NULL;
+	if (!view_is_cold(c))
+		return NULL;
 	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
 		if (c->node[i] != NULL && c->node[i]->is_untold &&
 		    (i == c->self || view_member(c, i) == NULL))

@@ -78,8 +78,7 @@ static void started_add(struct core *c, struct incarnation inc)
 {
 	if (inc.pnn >= CORE_MAX_NODES || inc.pnn == c->self || inc.boot_id == 0 ||
 	    c->started_n == STARTED_COUNT || known_is_over(c, inc) ||
-	    incarnation_is_in(c->started, c->started_n, inc) ||
-	    incarnation_is_in(c->known, c->known_n, inc))
+	    incarnation_is_in(c->started, c->started_n, inc))
 		return;
 	c->started[c->started_n++] = inc;
 	c->ops->fence_watch(c->world, inc);
@@ -90,8 +89,7 @@ static void started_expire(struct core *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->started_n; i++)
-		if (!known_is_over(c, c->started[i]) &&
-		    !incarnation_is_in(c->known, c->known_n, c->started[i]))
+		if (!known_is_over(c, c->started[i]))
 			c->started[n++] = c->started[i];
 	c->started_n = n;
 }
@@ -104,6 +102,12 @@ void known_learn(struct core *c, const struct member *m)
 
 	for (size_t i = 0; i < m->started_n; i++)
 		started_add(c, m->started[i]);
+	/* Of an active member's history that is not ours, whatever its number */
+	if (m->active_generation != 0 &&
+	    (c->active_generation == 0 ||
+	     !incarnation_is_in(m->active, m->active_n, c->config.self)))
+		for (size_t i = 0; i < m->known_n; i++)
+			started_add(c, m->known[i]);
 	if (m->last_generation < c->active_generation)
 		return;
 	list = core_alloc((n + m->known_n + 1) * sizeof(*list));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * roster.c: see roster.h. A message is u32 1 when the sender's first entry is its own incarnation,
- * 2 when it runs none, 0 when it does not know yet (files of a predecessor may be there); u32 n; n
- * x (u32 pnn, u64 boot id).
+ * 2 when it runs none, 3 when it runs none and ends, 0 when it does not know yet (files of a
+ * predecessor may be there); u32 n; n x (u32 pnn, u64 boot id).
  */
 #include "roster.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include "internal.h"
 
-enum roster_own { ROSTER_OWN_UNKNOWN, ROSTER_OWN_RUNS, ROSTER_OWN_NONE };
+enum roster_own { ROSTER_OWN_UNKNOWN, ROSTER_OWN_RUNS, ROSTER_OWN_NONE, ROSTER_OWN_LEAVES };
 
 void roster_init(struct roster *r, uint32_t pnn, uint64_t salt, const struct roster_ops *ops,
 		 void *world)
@@ -23,50 +23,65 @@ void roster_init(struct roster *r, uint32_t pnn, uint64_t salt, const struct ros
 	r->is_told[pnn] = true;
 }
 
-static void roster_add(struct roster *r, struct incarnation inc)
+static void roster_add(struct roster *r, struct incarnation inc, bool is_quiet)
 {
 	if (inc.pnn >= CORE_MAX_NODES || inc.pnn == r->pnn || inc.boot_id == 0 ||
 	    r->n == ROSTER_MAX || incarnation_is_in(r->inc, r->n, inc) ||
 	    incarnation_is_in(r->over, r->over_n, inc))
 		return;
+	r->is_quiet[r->n] = is_quiet;
 	r->inc[r->n++] = inc;
-	r->ops->started(r->world, inc);
+	if (!is_quiet)
+		r->ops->started(r->world, inc);
 }
 
 static void roster_drop(struct roster *r, size_t i)
 {
-	r->inc[i] = r->inc[--r->n];
+	r->n--;
+	r->inc[i] = r->inc[r->n];
+	r->is_quiet[i] = r->is_quiet[r->n];
 }
 
-static void roster_multicast(struct roster *r)
+static void roster_multicast(struct roster *r, bool is_leaving)
 {
 	uint8_t buf[ROSTER_MESSAGE];
 	struct writer w = writer_of(buf, sizeof(buf));
-	enum roster_own own = !r->is_own_known	    ? ROSTER_OWN_UNKNOWN
+	enum roster_own own = is_leaving	    ? ROSTER_OWN_LEAVES
+			      : !r->is_own_known    ? ROSTER_OWN_UNKNOWN
 			      : r->own_boot_id != 0 ? ROSTER_OWN_RUNS
 						    : ROSTER_OWN_NONE;
+	uint32_t n = own == ROSTER_OWN_RUNS;
 
 	writer_u32(&w, own);
-	writer_u32(&w, (uint32_t)r->n + (own == ROSTER_OWN_RUNS));
+	for (size_t i = 0; i < r->n; i++)
+		n += !r->is_quiet[i];
+	writer_u32(&w, n);
 	if (own == ROSTER_OWN_RUNS) {
 		writer_u32(&w, r->pnn);
 		writer_u64(&w, r->own_boot_id);
 	}
 	for (size_t i = 0; i < r->n; i++) {
+		if (r->is_quiet[i])
+			continue;
 		writer_u32(&w, r->inc[i].pnn);
 		writer_u64(&w, r->inc[i].boot_id);
 	}
 	r->ops->multicast(r->world, w.p, w.len);
 }
 
-/* A node is out of reach and nobody has told what it runs */
+/* A node is out of reach, and nobody can tell what it runs there: an engine may be started. An
+ * active engine has no need to know; the next one of this node may. */
 static void roster_lose(struct roster *r, uint32_t pnn)
 {
 	struct incarnation inc = { .pnn = pnn };
 
+	for (size_t i = 0; i < r->n; i++)
+		if (r->inc[i].pnn == pnn)
+			return;
+
 	r->lost += 2;
 	inc.boot_id = r->lost | 1ULL << 63;
-	roster_add(r, inc);
+	roster_add(r, inc, r->is_engine_active);
 }
 
 void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
@@ -82,8 +97,9 @@ void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
 		r->is_present[i] = is_present[i];
 		if (is_present[i]) {
 			r->is_told[i] = i == r->pnn;
+			r->is_left[i] = false;
 			has_come = true;
-		} else if (!r->is_told[i] && i != r->pnn) {
+		} else if (!r->is_left[i] && i != r->pnn) {
 			roster_lose(r, i);
 		}
 		if (i != r->pnn)
@@ -92,7 +108,7 @@ void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
 	if (r->is_present[r->pnn]) /* last: from now on the engine knows what we do */
 		r->ops->supervisor(r->world, r->pnn, true, true);
 	if (has_come)
-		roster_multicast(r);
+		roster_multicast(r, false);
 }
 
 void roster_ring(struct roster *r, const uint32_t *pnn, size_t n)
@@ -120,10 +136,14 @@ static void roster_own_word(struct roster *r, uint32_t pnn, struct incarnation o
 		r->ops->supervisor(r->world, pnn, r->is_present[pnn], true);
 	}
 	for (size_t i = 0; i < r->n;) {
-		if (r->inc[i].pnn == pnn && r->inc[i].boot_id != own.boot_id)
-			roster_drop(r, i);
-		else
+		struct incarnation inc = r->inc[i];
+
+		if (inc.pnn != pnn || inc.boot_id == own.boot_id) {
 			i++;
+			continue;
+		}
+		roster_drop(r, i);
+		r->ops->over(r->world, inc);
 	}
 }
 
@@ -137,7 +157,9 @@ int roster_message(struct roster *r, uint32_t from_pnn, struct slice msg)
 		return -EBADMSG;
 	if (from_pnn == r->pnn)
 		return 0;
-	if (own == ROSTER_OWN_NONE)
+	if (own == ROSTER_OWN_LEAVES)
+		r->is_left[from_pnn] = true;
+	if (own == ROSTER_OWN_NONE || own == ROSTER_OWN_LEAVES)
 		roster_own_word(r, from_pnn, (struct incarnation){ .pnn = from_pnn });
 	for (uint32_t i = 0; i < n; i++) {
 		struct incarnation inc;
@@ -145,14 +167,14 @@ int roster_message(struct roster *r, uint32_t from_pnn, struct slice msg)
 		if (cursor_u32(&c, &inc.pnn) || cursor_u64(&c, &inc.boot_id))
 			return -EBADMSG;
 		if (i == 0 && own == ROSTER_OWN_RUNS && inc.pnn == from_pnn) {
-			roster_add(r, inc); /* before the engine hears that it was told */
+			roster_add(r, inc, false); /* before the engine hears that it was told */
 			roster_own_word(r, from_pnn, inc);
 			continue;
 		}
 		if (inc.pnn == from_pnn ||
 		    (inc.pnn < CORE_MAX_NODES && r->is_present[inc.pnn] && r->is_told[inc.pnn]))
 			continue; /* its own supervisor knows better */
-		roster_add(r, inc);
+		roster_add(r, inc, false);
 	}
 	return 0;
 }
@@ -176,7 +198,14 @@ void roster_engine(struct roster *r, uint64_t boot_id)
 	r->is_own_known = true;
 	r->own_boot_id = boot_id;
 	r->is_engine_active = false;
-	roster_multicast(r);
+	roster_multicast(r, false);
+}
+
+void roster_leave(struct roster *r)
+{
+	r->own_boot_id = 0;
+	r->is_engine_active = false;
+	roster_multicast(r, true);
 }
 
 void roster_planned(struct roster *r, const struct incarnation *plan, size_t n)
@@ -196,8 +225,10 @@ void roster_planned(struct roster *r, const struct incarnation *plan, size_t n)
 
 void roster_tell(struct roster *r)
 {
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
+		r->is_quiet[i] = false;
 		r->ops->started(r->world, r->inc[i]);
+	}
 	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
 		if (r->is_present[i] && i != r->pnn)
 			r->ops->supervisor(r->world, i, true, r->is_told[i]);

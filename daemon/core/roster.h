@@ -23,6 +23,8 @@ struct roster_ops {
 	void (*multicast)(void *world, const void *msg, size_t len);
 	/* Tell the engine, if there is one: core_started(), core_supervisor() */
 	void (*started)(void *world, struct incarnation inc);
+	/* ... and core_revoked(): its own supervisor says otherwise */
+	void (*over)(void *world, struct incarnation inc);
 	void (*supervisor)(void *world, uint32_t pnn, bool is_present, bool has_told);
 };
 
@@ -35,7 +37,9 @@ struct roster {
 	bool is_engine_active; /* its own gate has looked after everything older */
 	bool is_present[CORE_MAX_NODES], is_in_ring[CORE_MAX_NODES];
 	bool is_told[CORE_MAX_NODES];	    /* its supervisor has said what it runs */
+	bool is_left[CORE_MAX_NODES];	    /* ... and that it ends, with nothing left behind */
 	struct incarnation inc[ROSTER_MAX]; /* may be active */
+	bool is_quiet[ROSTER_MAX]; /* came while the own engine was active: for the next one */
 	size_t n;
 	struct incarnation over[ROSTER_MAX]; /* the last that ended, as a ring */
 	size_t over_n, over_next;
@@ -53,6 +57,8 @@ int roster_message(struct roster *r, uint32_t from_pnn, struct slice msg);
 void roster_over(struct roster *r, struct incarnation inc);
 /* The own engine is about to start with this boot id; 0: none runs, and the files are retired */
 void roster_engine(struct roster *r, uint64_t boot_id);
+/* The own supervisor ends, and leaves nothing behind */
+void roster_leave(struct roster *r);
 /* The own engine keeps this plan: who is not in it can write no more */
 void roster_planned(struct roster *r, const struct incarnation *plan, size_t n);
 /* Tell a new engine everything */

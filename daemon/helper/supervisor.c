@@ -97,8 +97,8 @@ static void op_exit(void *world, enum reason why)
 {
 	struct supervisor *s = world;
 
-	if (why == REASON_NONE)
-		roster_engine(&s->roster, 0);
+	if (why != REASON_RETIRE_FAILED)
+		roster_leave(&s->roster);
 	s->is_exiting = true;
 	s->exit_reason = why;
 	s->exit_deadline_ms = supervisor_now_ms() + EXIT_FLUSH_MS;

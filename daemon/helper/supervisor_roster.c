@@ -22,6 +22,13 @@ static void op_started(void *world, struct incarnation inc)
 	engine_tell_started(world, inc);
 }
 
+static void op_over(void *world, struct incarnation inc)
+{
+	const struct resolved r = { .inc = inc };
+
+	engine_tell_resolved(world, &r);
+}
+
 static void op_supervisor(void *world, uint32_t pnn, bool is_present, bool has_told)
 {
 	engine_tell_supervisor(world, pnn, is_present, has_told);
@@ -30,6 +37,7 @@ static void op_supervisor(void *world, uint32_t pnn, bool is_present, bool has_t
 static const struct roster_ops supervisor_roster_ops = {
 	.multicast = op_multicast,
 	.started = op_started,
+	.over = op_over,
 	.supervisor = op_supervisor,
 };
 

@@ -103,6 +103,8 @@ static void op_multicast(void *world, const void *msg, size_t len)
 {
 	struct vengine *e = world;
 
+	sim_trace(e->sim, "node %u: multicasts %zu bytes of type %u", e->node->pnn, len,
+		  len > 0 ? *(const uint8_t *)msg : 0);
 	check_multicast(e->sim, e, len > 0 && *(const uint8_t *)msg == CONTROL_ACTIVATE);
 	vengine_on_join(e->sim, e, NULL, 0); /* nothing is sent before */
 	corosync_send(e->sim, e->node, VENTRY_MESSAGE, VGROUP_ENGINES, e->pid, msg, len);
@@ -128,6 +130,8 @@ static void vengine_on_deliver(struct sim *s, void *object, void *data, uint64_t
 		return;
 	switch (d->kind) {
 	case VDELIVERY_MESSAGE:
+		sim_trace(s, "node %u: hears node %u, type %u", e->node->pnn, d->entry->pnn,
+			  d->entry->data[0]);
 		core_multicast(e->core, d->entry->pnn, d->entry->pid,
 			       slice_of(d->entry->data, d->entry->len));
 		break;

@@ -266,7 +266,8 @@ static bool vfencer_may_start(struct sim *s, const struct vnode *n)
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct vnode *other = &s->node[i];
 
-		/* startup-fencing: who has power and was not seen is fenced before anything starts */
+		/* startup-fencing: who has power and was not seen is fenced before anything starts
+		 */
 		if (other->is_up && !n->corosync.ring->is_node[i])
 			vfencer_node_lost(s, other);
 		if (other->is_unclean)

@@ -81,8 +81,18 @@ static void op_roster_started(void *world, struct incarnation inc)
 {
 	struct vnode *n = world;
 
+	sim_trace(n->sim, "node %u: supervisor knows of boot %llx of node %u", n->pnn,
+		  (unsigned long long)inc.boot_id, inc.pnn);
 	if (n->engine != NULL && n->engine->is_running)
 		vengine_ipc(n->sim, n->engine, VIPC_STARTED, inc, 0);
+}
+
+static void op_roster_over(void *world, struct incarnation inc)
+{
+	struct vnode *n = world;
+
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_ipc(n->sim, n->engine, VIPC_REVOKED, inc, 0);
 }
 
 static void op_roster_supervisor(void *world, uint32_t pnn, bool is_present, bool has_told)
@@ -90,6 +100,10 @@ static void op_roster_supervisor(void *world, uint32_t pnn, bool is_present, boo
 	struct vnode *n = world;
 	struct incarnation inc = { .pnn = pnn, .boot_id = is_present + has_told };
 
+	sim_trace(n->sim, "node %u: supervisor of node %u is %s", n->pnn, pnn,
+		  !is_present ? "gone"
+		  : has_told  ? "here and has told"
+			      : "here");
 	if (n->engine != NULL && n->engine->is_running)
 		vengine_ipc(n->sim, n->engine, VIPC_SUPERVISOR, inc, 0);
 }
@@ -97,6 +111,7 @@ static void op_roster_supervisor(void *world, uint32_t pnn, bool is_present, boo
 static const struct roster_ops vsupervisor_roster_ops = {
 	.multicast = op_roster_multicast,
 	.started = op_roster_started,
+	.over = op_roster_over,
 	.supervisor = op_roster_supervisor,
 };
 
@@ -369,8 +384,8 @@ static void op_exit(void *world, enum reason why)
 	struct vnode *n = world;
 
 	sim_trace(n->sim, "node %u: supervisor ends: %s", n->pnn, reason_row(why)->name);
-	if (why == REASON_NONE)
-		roster_engine(&n->supervisor.roster, 0);
+	if (why != REASON_RETIRE_FAILED)
+		roster_leave(&n->supervisor.roster);
 	event_after(n->sim, sim_delay(n->sim, 2000), vsupervisor_on_exit, n, NULL,
 		    n->supervisor.round);
 }
