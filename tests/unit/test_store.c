@@ -422,7 +422,7 @@ static void test_busy(void **state)
 	store_unlock(e, DB, KEY);
 	store_stats(e, &stats);
 	assert_int_equal(stats.lock_waits_now, 0);
-	assert_true(stats.lock_wait_us_max >= 100000);
+	assert_true(stats.lock_wait_us_max > 0);
 }
 
 /* A client that dies with the lock: its robust mutex is recovered */

@@ -3,7 +3,7 @@
 what runs on it, reaps, and shuts down cleanly on SIGTERM."""
 import ctypes, os, signal, socket, sys, time
 
-from base import HERE, PATH, SANDBOX, address, ip, load_conf, read, write
+from base import HERE, PATH, SANDBOX, SOURCE, address, ip, load_conf, read, write
 from daemon import command_line
 
 PCMK_ENV = {"PCMK_logfile": "/var/log/pacemaker/pacemaker.log", "PCMK_logfacility": "none",
@@ -37,6 +37,9 @@ def make_root(conf, name):
     mount("sysfs", root + "/sys", "sysfs")
     for d, mode in ("/run", "755"), ("/tmp", "1777"), ("/dev/shm", "1777"):
         mount("sandbox", root + d, "tmpfs", 0, "mode=" + mode)
+    if SOURCE.startswith(("/tmp/", "/run/", "/dev/shm/")):
+        os.makedirs(root + SOURCE)      # the checkout is wanted inside as well
+        mount(SOURCE, root + SOURCE, None, BIND)
     for d in "/run/lock", "/run/resource-agents", "/run/sandbox":
         os.mkdir(root + d)
     # a panicking daemon must not restart the host; its reboot(2) then ends this namespace
