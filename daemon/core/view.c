@@ -303,6 +303,10 @@ static void view_activate(struct core *c)
 			 "this node is kept out: %s | leader=%s(%u) generation=%u",
 			 reason_row(c->reason)->text, c->node[leader]->name, leader, generation);
 		c->ops->status_changed(c->world);
+		/* The leader went by an older word of ours, from before the same members were
+		 * together last: tell it once more */
+		if (self->kept_out == self->topology && self->topology != c->topology)
+			control_send_restart(c);
 		return;
 	}
 	view_forget(c);
