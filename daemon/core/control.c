@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
+#include "lib/jenkins.h"
 
 static struct writer control_begin(struct core *c, enum control_type type, size_t size)
 {
@@ -127,7 +128,6 @@ static int state_read_node(struct core *c, struct member *m, struct cursor *s)
 	peer.inc.boot_id = m->boot_id;
 	memcpy(n->name, name, sizeof(n->name));
 	memcpy(n->address, peer.address, sizeof(n->address));
-	n->port = peer.port;
 	if (m->pnn == c->self)
 		return 0;
 	if (n->boot_id != m->boot_id) {
@@ -400,7 +400,7 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		    name[0] == '\0' || strchr(name, '/'))
 			return -EBADMSG;
 		rc = db_learn(c, name, flags);
-		c->ops->attached(c->world, db_id_of(name), rc);
+		c->ops->attached(c->world, jenkins_db_id(name), rc);
 		/* An id that is taken, or too many databases: it is so on every node, so nobody has
 		 * this one. Anything else is this node's own trouble. */
 		if (rc != 0 && rc != -EEXIST && c->db_n < CORE_MAX_DBS)

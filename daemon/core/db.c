@@ -17,14 +17,9 @@ struct db *db_get(struct core *c, uint32_t db_id)
 	return NULL;
 }
 
-uint32_t db_id_of(const char *name)
-{
-	return jenkins_db_id(name);
-}
-
 int db_learn(struct core *c, const char *name, uint32_t flags)
 {
-	uint32_t id = db_id_of(name);
+	uint32_t id = jenkins_db_id(name);
 	struct db *db = db_get(c, id);
 	int rc;
 
@@ -60,7 +55,7 @@ int core_attach(struct core *c, const char *name, uint32_t flags)
 
 	if (name[0] == '\0' || strlen(name) >= CORE_NAME_SIZE || strchr(name, '/') != NULL)
 		return -EINVAL;
-	db = db_get(c, db_id_of(name));
+	db = db_get(c, jenkins_db_id(name));
 	if (db != NULL && strcmp(db->name, name) != 0)
 		return -EEXIST;
 	/* as CTDB has it: one that exists may have more of a type than was asked for, not less */

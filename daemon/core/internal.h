@@ -35,7 +35,6 @@ struct session {
 	uint64_t next_seq;     /* of the next packet */
 	uint64_t acked_seq;    /* the peer has it, and so have we let go of it */
 	uint64_t received_seq; /* of the peer's packets, the last one taken */
-	uint64_t told_seq;     /* received_seq as last told to the peer */
 	size_t untold_bytes;
 	uint64_t ack_due_ms; /* UINT64_MAX: nothing to tell */
 };
@@ -47,8 +46,6 @@ struct node {
 	uint64_t boot_id; /* 0: no STATE seen yet */
 	char name[CORE_NAME_SIZE];
 	char address[CORE_NAME_SIZE];
-	uint16_t port;
-	uint8_t key[CORE_KEY_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
 	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
@@ -404,7 +401,6 @@ uint32_t slot_lmaster(const struct core *c, uint64_t hash);
 
 /* db.c */
 struct db *db_get(struct core *c, uint32_t db_id);
-uint32_t db_id_of(const char *name);
 int db_learn(struct core *c, const char *name, uint32_t flags); /* from STATE or ATTACH */
 
 /* keystate.c */
@@ -416,6 +412,9 @@ void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, ui
 			 uint32_t callid);
 void keystate_free_waiter(struct core *c, struct waiter *w);
 void keystate_park(struct keystate *k, uint32_t pnn);
+/* The chain lock of a key for a packet or a call: 0; -EAGAIN: taken, queue at *k; or -errno */
+int keystate_lock(struct core *c, uint64_t hash, uint32_t db_id, struct slice key,
+		  struct keystate **k);
 /* Behind those that wait for the chain lock already */
 void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p);
 void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid);

@@ -9,6 +9,7 @@
  *
  * A keystate exists only while one of the three does.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
 
@@ -202,6 +203,20 @@ static struct op *op_append(struct keystate *k, size_t len)
 	*k->op_last = o;
 	k->op_last = &o->next;
 	return o;
+}
+
+int keystate_lock(struct core *c, uint64_t hash, uint32_t db_id, struct slice key,
+		  struct keystate **k)
+{
+	int rc;
+
+	*k = keystate_find(c, hash, db_id, key);
+	rc = *k != NULL && (*k)->is_blocked ? -EAGAIN : c->ops->lock(c->world, db_id, key);
+	if (rc == -EAGAIN) {
+		*k = keystate_make(c, hash, db_id, key);
+		(*k)->is_blocked = true;
+	}
+	return rc;
 }
 
 void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p)

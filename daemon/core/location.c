@@ -10,8 +10,8 @@
  *   definitive                   -> forward the request there, as definitive
  *   not, sweep not done          -> the request waits: a report, or a LOCATION, may still come, and
  *                                   settles it when it does (R4)
- *   offered, sweep done          -> the record is an orphan: the holder of its highest rsn adopts
- * it unknown, sweep done          -> the record is new: the asking node creates it
+ *   offered, sweep done          -> an orphan: the holder of its highest rsn adopts it
+ *   unknown, sweep done          -> the record is new: the asking node creates it
  *
  * So nothing is decided before all is known, and nobody has to be asked (WHOHAS): the price is that
  * requests for orphans and new records wait for the sweep. Local hits, and records with a living

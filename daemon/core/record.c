@@ -23,6 +23,8 @@
 
 #define FLAG_MIGRATED_WITH_DATA 0x00010000U
 
+/* Those parked here follow the record to its owner; who waits on this node, if that is the owner,
+ * has been answered */
 static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn)
 {
 	struct packet p = { .type = PACKET_FORWARD,
@@ -33,7 +35,8 @@ static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint
 
 	for (size_t i = 0; i < k->parked_n; i++) {
 		p.orig = k->parked[i];
-		packet_send(c, to, &p);
+		if (p.orig != c->self || to != c->self)
+			packet_send(c, to, &p);
 	}
 	k->parked_n = 0;
 }
@@ -126,22 +129,12 @@ static void record_arrived(struct core *c, const struct packet *p, const struct 
 			   struct slice body)
 {
 	struct keystate *k = keystate_find(c, core_hash(p->db_id, p->key), p->db_id, p->key);
-	struct packet f = { .type = PACKET_FORWARD,
-			    .db_id = p->db_id,
-			    .rsn = h->rsn,
-			    .is_definitive = 1,
-			    .key = p->key };
 
 	if (k == NULL)
 		return;
 	request_answer(c, k, h, body);
 	/* The first of the parked gets it through our own queue, and the others follow it */
-	for (size_t i = 0; i < k->parked_n; i++) {
-		f.orig = k->parked[i];
-		if (f.orig != c->self)
-			packet_send(c, c->self, &f);
-	}
-	k->parked_n = 0;
+	parked_forward(c, k, c->self, h->rsn);
 }
 
 static void record_store(struct core *c, const struct packet *p, struct record_header *h,
@@ -190,14 +183,12 @@ static void record_adopt(struct core *c, const struct packet *p)
 void record_packet(struct core *c, uint32_t from, const struct packet *p)
 {
 	uint64_t hash = core_hash(p->db_id, p->key);
-	struct keystate *k = keystate_find(c, hash, p->db_id, p->key);
 	struct record_header h = { 0 };
+	struct keystate *k;
 	int rc;
 
-	rc = k != NULL && k->is_blocked ? -EAGAIN : c->ops->lock(c->world, p->db_id, p->key);
+	rc = keystate_lock(c, hash, p->db_id, p->key, &k);
 	if (rc == -EAGAIN) {
-		k = keystate_make(c, hash, p->db_id, p->key);
-		k->is_blocked = true;
 		keystate_block_packet(k, from, p);
 		return;
 	}

@@ -110,11 +110,8 @@ int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core
 				   "no such database, or a key of no valid length");
 		return 0;
 	}
-	k = keystate_find(c, hash, call->db_id, call->key);
-	rc = k != NULL && k->is_blocked ? -EAGAIN : c->ops->lock(c->world, call->db_id, call->key);
+	rc = keystate_lock(c, hash, call->db_id, call->key, &k);
 	if (rc == -EAGAIN) {
-		k = keystate_make(c, hash, call->db_id, call->key);
-		k->is_blocked = true;
 		keystate_block_call(k, client, reqid, call->callid);
 	} else if (rc != 0) {
 		c->ops->call_error(c->world, client, reqid, "the database cannot be locked");

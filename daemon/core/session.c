@@ -59,7 +59,6 @@ void session_commit(struct core *c, struct node *n, const struct writer *w)
 	bool was_idle = s->sent == s->end;
 
 	s->end += w->len;
-	s->told_seq = s->received_seq;
 	s->untold_bytes = 0;
 	s->ack_due_ms = UINT64_MAX;
 	c->count.packets_sent++;
@@ -133,7 +132,6 @@ int session_resume(struct core *c, struct session *s, uint64_t peer_received)
 	if (!core_has_bug(c, CORE_BUG_RESEND_TWICE))
 		session_acked(s, peer_received);
 	s->sent = s->acked;
-	s->told_seq = s->received_seq;
 	return 0;
 }
 
