@@ -52,6 +52,21 @@ void cluster_lost(struct cluster *c, const char *what, cs_error_t err)
 	engine_stop(c->engine, REASON_NO_COROSYNC, text);
 }
 
+bool cluster_dispatch(struct cluster *c, const char *what, int32_t revents,
+		      cs_error_t (*step)(struct cluster *c))
+{
+	cs_error_t err;
+
+	if (c->engine->is_stopping)
+		return false;
+	err = (revents & (POLLHUP | POLLERR)) ? CS_ERR_LIBRARY : step(c);
+	if (err != CS_OK && err != CS_ERR_TRY_AGAIN) {
+		cluster_lost(c, what, err);
+		return false;
+	}
+	return true;
+}
+
 /* ---- sending ------------------------------------------------------------------------------- */
 
 static void cluster_retry(void *data);
@@ -205,20 +220,18 @@ static void cpg_ring_changed(cpg_handle_t handle, struct cpg_ring_id ring, uint3
 		cluster_tell_members(c);
 }
 
+static cs_error_t group_step(struct cluster *c)
+{
+	return cpg_dispatch(c->cpg, CS_DISPATCH_ALL);
+}
+
 static int32_t cpg_readable(int32_t fd, int32_t revents, void *data)
 {
 	struct cluster *c = data;
-	cs_error_t err;
 
 	(void)fd;
-	if (c->engine->is_stopping)
+	if (!cluster_dispatch(c, "group", revents, group_step))
 		return -1;
-	err = (revents & (POLLHUP | POLLERR)) ? CS_ERR_LIBRARY
-					      : cpg_dispatch(c->cpg, CS_DISPATCH_ALL);
-	if (err != CS_OK && err != CS_ERR_TRY_AGAIN) {
-		cluster_lost(c, "group", err);
-		return -1;
-	}
 	cluster_drain(c);
 	engine_after_event(c->engine);
 	return 0;
@@ -254,20 +267,18 @@ static void quorum_nodes_changed(quorum_handle_t handle, struct quorum_ring_id r
 	(void)joined_n, (void)joined, (void)left_n, (void)left;
 }
 
+static cs_error_t quorum_step(struct cluster *c)
+{
+	return quorum_dispatch(c->quorum, CS_DISPATCH_ALL);
+}
+
 static int32_t quorum_readable(int32_t fd, int32_t revents, void *data)
 {
 	struct cluster *c = data;
-	cs_error_t err;
 
 	(void)fd;
-	if (c->engine->is_stopping)
+	if (!cluster_dispatch(c, "quorum", revents, quorum_step))
 		return -1;
-	err = (revents & (POLLHUP | POLLERR)) ? CS_ERR_LIBRARY
-					      : quorum_dispatch(c->quorum, CS_DISPATCH_ALL);
-	if (err != CS_OK && err != CS_ERR_TRY_AGAIN) {
-		cluster_lost(c, "quorum", err);
-		return -1;
-	}
 	engine_after_event(c->engine);
 	return 0;
 }

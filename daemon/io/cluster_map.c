@@ -224,20 +224,18 @@ static void map_changed(cmap_handle_t handle, cmap_track_handle_t track, int32_t
 	c->is_map_stale = true;
 }
 
+static cs_error_t cmap_step(struct cluster *c)
+{
+	return cmap_dispatch(c->cmap, CS_DISPATCH_ALL);
+}
+
 static int32_t map_dispatch(int32_t fd, int32_t revents, void *data)
 {
 	struct cluster *c = data;
-	cs_error_t err;
 
 	(void)fd;
-	if (c->engine->is_stopping)
+	if (!cluster_dispatch(c, "cmap", revents, cmap_step))
 		return -1;
-	err = (revents & (POLLHUP | POLLERR)) ? CS_ERR_LIBRARY
-					      : cmap_dispatch(c->cmap, CS_DISPATCH_ALL);
-	if (err != CS_OK && err != CS_ERR_TRY_AGAIN) {
-		cluster_lost(c, "cmap", err);
-		return -1;
-	}
 	if (c->is_map_stale) {
 		int rc = map_read_nodes(c);
 

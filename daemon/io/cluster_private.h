@@ -58,5 +58,9 @@ void cluster_map_close(struct cluster *c);
 int cluster_errno(cs_error_t err);
 /* corosync is gone: ends the engine */
 void cluster_lost(struct cluster *c, const char *what, cs_error_t err);
+/* A handle can be read: step has its library work off what came. False, and the handle is done
+ * with, when the engine stops or corosync is gone. */
+bool cluster_dispatch(struct cluster *c, const char *what, int32_t revents,
+		      cs_error_t (*step)(struct cluster *c));
 
 #endif
