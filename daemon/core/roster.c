@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * roster.c: see roster.h. A message is u32 1 when the sender's first entry is its own incarnation,
- * 2 when it runs none, 3 when it runs none and ends, 0 when it does not know yet (files of a
- * predecessor may be there); u32 n; n x (u32 pnn, u64 boot id).
+ * 2 when it runs none, 0 when it does not know yet (files of a predecessor may be there); u32 n;
+ * n x (u32 pnn, u64 boot id).
  */
 #include "roster.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include "internal.h"
 
-enum roster_own { ROSTER_OWN_UNKNOWN, ROSTER_OWN_RUNS, ROSTER_OWN_NONE, ROSTER_OWN_LEAVES };
+enum roster_own { ROSTER_OWN_UNKNOWN, ROSTER_OWN_RUNS, ROSTER_OWN_NONE };
 
 void roster_init(struct roster *r, uint32_t pnn, uint64_t salt, const struct roster_ops *ops,
 		 void *world)
@@ -42,12 +42,11 @@ static void roster_drop(struct roster *r, size_t i)
 	r->is_quiet[i] = r->is_quiet[r->n];
 }
 
-static void roster_multicast(struct roster *r, bool is_leaving)
+static void roster_multicast(struct roster *r)
 {
 	uint8_t buf[ROSTER_MESSAGE];
 	struct writer w = writer_of(buf, sizeof(buf));
-	enum roster_own own = is_leaving	    ? ROSTER_OWN_LEAVES
-			      : !r->is_own_known    ? ROSTER_OWN_UNKNOWN
+	enum roster_own own = !r->is_own_known	    ? ROSTER_OWN_UNKNOWN
 			      : r->own_boot_id != 0 ? ROSTER_OWN_RUNS
 						    : ROSTER_OWN_NONE;
 	uint32_t n = own == ROSTER_OWN_RUNS;
@@ -84,6 +83,12 @@ static void roster_lose(struct roster *r, uint32_t pnn)
 	roster_add(r, inc, r->is_engine_active);
 }
 
+void roster_leave(struct roster *r, uint32_t pnn)
+{
+	if (pnn < CORE_MAX_NODES)
+		r->has_left[pnn] = true;
+}
+
 void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
 {
 	bool is_present[CORE_MAX_NODES] = { false }, has_come = false;
@@ -97,9 +102,9 @@ void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
 		r->is_present[i] = is_present[i];
 		if (is_present[i]) {
 			r->is_told[i] = i == r->pnn;
-			r->is_left[i] = false;
+			r->has_left[i] = false;
 			has_come = true;
-		} else if (!r->is_left[i] && i != r->pnn) {
+		} else if (!r->has_left[i] && i != r->pnn) {
 			roster_lose(r, i);
 		}
 		if (i != r->pnn)
@@ -108,7 +113,7 @@ void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
 	if (r->is_present[r->pnn]) /* last: from now on the engine knows what we do */
 		r->ops->supervisor(r->world, r->pnn, true, true);
 	if (has_come)
-		roster_multicast(r, false);
+		roster_multicast(r);
 }
 
 void roster_ring(struct roster *r, const uint32_t *pnn, size_t n)
@@ -157,9 +162,7 @@ int roster_message(struct roster *r, uint32_t from_pnn, struct slice msg)
 		return -EBADMSG;
 	if (from_pnn == r->pnn)
 		return 0;
-	if (own == ROSTER_OWN_LEAVES)
-		r->is_left[from_pnn] = true;
-	if (own == ROSTER_OWN_NONE || own == ROSTER_OWN_LEAVES)
+	if (own == ROSTER_OWN_NONE)
 		roster_own_word(r, from_pnn, (struct incarnation){ .pnn = from_pnn });
 	for (uint32_t i = 0; i < n; i++) {
 		struct incarnation inc;
@@ -188,6 +191,8 @@ void roster_over(struct roster *r, struct incarnation inc)
 		}
 	}
 	r->over[r->over_next] = inc;
+	r->is_over_whole[r->over_next] =
+	    inc.pnn < CORE_MAX_NODES && r->is_present[inc.pnn] && r->is_told[inc.pnn];
 	r->over_next = (r->over_next + 1) % ROSTER_MAX;
 	if (r->over_n < ROSTER_MAX)
 		r->over_n++;
@@ -198,14 +203,7 @@ void roster_engine(struct roster *r, uint64_t boot_id)
 	r->is_own_known = true;
 	r->own_boot_id = boot_id;
 	r->is_engine_active = false;
-	roster_multicast(r, false);
-}
-
-void roster_leave(struct roster *r)
-{
-	r->own_boot_id = 0;
-	r->is_engine_active = false;
-	roster_multicast(r, true);
+	roster_multicast(r);
 }
 
 void roster_planned(struct roster *r, const struct incarnation *plan, size_t n)
@@ -234,4 +232,40 @@ void roster_tell(struct roster *r)
 			r->ops->supervisor(r->world, i, true, r->is_told[i]);
 	if (r->is_present[r->pnn])
 		r->ops->supervisor(r->world, r->pnn, true, true);
+}
+
+/* What it knew of others has come here before its last word: nothing is lost with it */
+static bool roster_is_over_whole(const struct roster *r, struct incarnation inc)
+{
+	for (size_t i = 0; i < r->over_n; i++)
+		if (incarnation_equal(r->over[i], inc))
+			return r->is_over_whole[i];
+	return false;
+}
+
+size_t roster_sift(const struct roster *r, struct incarnation *list, size_t n)
+{
+	size_t kept = 0;
+
+	if (r->n == ROSTER_MAX)
+		return n; /* there may be more than it knows */
+	for (size_t i = 0; i < r->n; i++)
+		if (!incarnation_is_in(list, n, r->inc[i]))
+			return n;
+	for (size_t i = 0; i < n; i++)
+		if (!roster_is_over_whole(r, list[i]))
+			list[kept++] = list[i];
+	return kept;
+}
+
+bool roster_awaits(const struct roster *r, const struct incarnation *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t pnn = list[i].pnn;
+
+		if (pnn < CORE_MAX_NODES && pnn != r->pnn && r->is_present[pnn] &&
+		    !incarnation_is_in(r->over, r->over_n, list[i]))
+			return true;
+	}
+	return false;
 }

@@ -9,6 +9,10 @@
  * new one comes. Supervisors outlive engines, so they keep the list: each tells the whole of it to
  * the group when somebody comes, and its own new incarnation before that joins the engines' group.
  * A supervisor that is lost before it has told anything counts as one unknown incarnation.
+ *
+ * The list on disk (core_ops.persist) has to lose those that have ended, too, also while no engine
+ * runs: where all nodes stop at once, no later generation does that, and the first one that starts
+ * again would wait for nodes that have left in order, and have them fenced. roster_sift().
  */
 #ifndef COTDB_ROSTER_H
 #define COTDB_ROSTER_H
@@ -37,17 +41,21 @@ struct roster {
 	bool is_engine_active; /* its own gate has looked after everything older */
 	bool is_present[CORE_MAX_NODES], is_in_ring[CORE_MAX_NODES];
 	bool is_told[CORE_MAX_NODES];	    /* its supervisor has said what it runs */
-	bool is_left[CORE_MAX_NODES];	    /* ... and that it ends, with nothing left behind */
+	bool has_left[CORE_MAX_NODES];	    /* the group in good order: nothing is left behind */
 	struct incarnation inc[ROSTER_MAX]; /* may be active */
 	bool is_quiet[ROSTER_MAX]; /* came while the own engine was active: for the next one */
 	size_t n;
 	struct incarnation over[ROSTER_MAX]; /* the last that ended, as a ring */
+	bool is_over_whole[ROSTER_MAX];	     /* ... of one that had told all that it knew */
 	size_t over_n, over_next;
 	uint64_t lost; /* made-up boot ids so far */
 };
 
 void roster_init(struct roster *r, uint32_t pnn, uint64_t salt, const struct roster_ops *ops,
 		 void *world);
+/* The supervisor of a node leaves the group in good order: it runs nothing, and has retired what it
+ * ran. roster_group() without it follows. */
+void roster_leave(struct roster *r, uint32_t pnn);
 /* The supervisors' group, and the nodes of corosync's ring */
 void roster_group(struct roster *r, const uint32_t *pnn, size_t n);
 void roster_ring(struct roster *r, const uint32_t *pnn, size_t n);
@@ -57,11 +65,15 @@ int roster_message(struct roster *r, uint32_t from_pnn, struct slice msg);
 void roster_over(struct roster *r, struct incarnation inc);
 /* The own engine is about to start with this boot id; 0: none runs, and the files are retired */
 void roster_engine(struct roster *r, uint64_t boot_id);
-/* The own supervisor ends, and leaves nothing behind */
-void roster_leave(struct roster *r);
 /* The own engine keeps this plan: who is not in it can write no more */
 void roster_planned(struct roster *r, const struct incarnation *plan, size_t n);
 /* Tell a new engine everything */
 void roster_tell(struct roster *r);
+/* Takes out of a list of who may be active those whose LEFT or REVOKED was heard; its new length.
+ * But the list stays as it is when this supervisor knows of somebody who is not in it: that is in
+ * memory only, and who starts from this list alone has to find somebody who can tell. */
+size_t roster_sift(const struct roster *r, struct incarnation *list, size_t n);
+/* Whether a supervisor that is here may still say LEFT or REVOKED of one in the list */
+bool roster_awaits(const struct roster *r, const struct incarnation *list, size_t n);
 
 #endif

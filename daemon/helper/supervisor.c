@@ -20,6 +20,8 @@
 #include "daemon/log.h"
 
 #define EXIT_FLUSH_MS 3000U /* for corosync to deliver what was announced */
+/* After a clean stop: for the others' LEFT, where all nodes are stopped at once */
+#define LINGER_MS 1000U
 
 uint64_t supervisor_now_ms(void)
 {
@@ -97,11 +99,10 @@ static void op_exit(void *world, enum reason why)
 {
 	struct supervisor *s = world;
 
-	if (why != REASON_RETIRE_FAILED)
-		roster_leave(&s->roster);
 	s->is_exiting = true;
 	s->exit_reason = why;
 	s->exit_deadline_ms = supervisor_now_ms() + EXIT_FLUSH_MS;
+	s->linger_until_ms = why == REASON_NONE ? supervisor_now_ms() + LINGER_MS : 0;
 }
 
 static void op_state_changed(void *world)
@@ -189,6 +190,12 @@ static void supervisor_timer(void *data)
 	supervisor_after_event(s);
 }
 
+static bool supervisor_lingers(const struct supervisor *s)
+{
+	return supervisor_now_ms() < s->linger_until_ms && s->group.fd >= 0 &&
+	       roster_awaits(&s->roster, s->persisted.active, s->persisted.n);
+}
+
 static void timer_arm(struct supervisor *s)
 {
 	uint64_t now = supervisor_now_ms(), at = supervise_deadline_ms(s->machine);
@@ -198,8 +205,11 @@ static void timer_arm(struct supervisor *s)
 		at = control;
 	if (s->group.outbox_n > 0 && s->group.retry_ms < at)
 		at = s->group.retry_ms;
-	if (s->is_exiting && s->exit_deadline_ms < at)
-		at = s->exit_deadline_ms;
+	if (s->is_exiting) {
+		uint64_t end = supervisor_lingers(s) ? s->linger_until_ms : s->exit_deadline_ms;
+
+		at = end < at ? end : at;
+	}
 	if (s->timer != 0)
 		(void)qb_loop_timer_del(s->loop, s->timer);
 	s->timer = 0;
@@ -218,7 +228,8 @@ static bool exit_is_due(const struct supervisor *s)
 			    "write, in time");
 		return true;
 	}
-	return group_is_quiet(s) && s->persist_pid == 0 && !s->is_persist_wanted;
+	return group_is_quiet(s) && s->persist_pid == 0 && !s->is_persist_wanted &&
+	       !supervisor_lingers(s);
 }
 
 void supervisor_after_event(struct supervisor *s)
@@ -340,7 +351,7 @@ int supervisor_run(struct supervisor *s)
 		log_error("cotdbd ends: %s | reason=%s code=%d", row->text, row->name, row->ocf);
 	engine_kill(s);
 	retire_free(s->retire);
-	group_leave(s);
+	group_leave(s, s->exit_reason != REASON_RETIRE_FAILED);
 	snprintf(path, sizeof(path), "%s/cotdbd.pid", s->options.text[OPTION_run_dir]);
 	(void)unlink(path);
 	control_close(s);

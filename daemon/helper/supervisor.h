@@ -68,7 +68,7 @@ struct group_message {
 
 struct supervisor_group {
 	cpg_handle_t handle;
-	int fd; /* -1: not connected */
+	int fd;						   /* -1: not connected */
 	struct resolved resolved[SUPERVISOR_RESOLVED_MAX]; /* the last ones, oldest first */
 	size_t resolved_n;
 	struct group_message outbox[SUPERVISOR_OUTBOX_MAX]; /* corosync did not take them yet */
@@ -112,7 +112,7 @@ struct supervisor {
 	int retire_error;
 	bool is_exiting;
 	enum reason exit_reason;
-	uint64_t exit_deadline_ms;
+	uint64_t exit_deadline_ms, linger_until_ms;
 };
 
 /* Why the daemon cannot start: REASON_NONE, or a reason and a sentence */
@@ -164,11 +164,14 @@ void group_announce(struct supervisor *s, struct incarnation inc, bool is_left);
 /* Everything sent was delivered, or cannot be any more */
 bool group_is_quiet(const struct supervisor *s);
 void group_retry(struct supervisor *s);
-void group_leave(struct supervisor *s);
+/* is_clean: nothing of this node is left behind; the others are told so by corosync */
+void group_leave(struct supervisor *s, bool is_clean);
 
 /* supervisor_roster.c */
 void supervisor_roster_begin(struct supervisor *s, cmap_handle_t map);
 void supervisor_roster_ring(struct supervisor *s, const uint32_t *nodeid, size_t n);
+/* Who has ended is taken out of s->persisted, and that is written */
+void supervisor_roster_sift(struct supervisor *s);
 
 /* supervisor_control.c */
 int control_open(struct supervisor *s, struct start_error *e);

@@ -128,6 +128,7 @@ static int persist_take(struct supervisor *s, struct cursor *c)
 		return -EBADMSG;
 	s->persisted = p;
 	s->is_persist_wanted = true;
+	supervisor_roster_sift(s); /* the engine may not have heard yet who has ended */
 	return 0;
 }
 

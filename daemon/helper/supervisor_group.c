@@ -22,6 +22,7 @@
 #define GROUP_RETRY_MS	  50U
 #define JOIN_TRIES	  40
 #define JOIN_PAUSE_MS	  250
+#define LEAVE_TRIES	  20
 #define RESOLVED_PER_NODE 4U
 #define MESSAGE_BYTES	  (20 + ROSTER_MESSAGE)
 
@@ -99,6 +100,7 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *group, uin
 		    nodeid, (unsigned long long)m.inc.boot_id, r.is_left ? "left" : "revoked");
 		resolved_remember(&s->group, &r);
 		roster_over(&s->roster, m.inc);
+		supervisor_roster_sift(s);
 		engine_tell_resolved(s, &r);
 	}
 }
@@ -114,8 +116,6 @@ static void group_confchg(cpg_handle_t handle, const struct cpg_name *group,
 	void *context;
 
 	(void)group;
-	(void)left;
-	(void)left_n;
 	(void)joined;
 	(void)joined_n;
 	if (cpg_context_get(handle, &context) != CS_OK)
@@ -124,6 +124,12 @@ static void group_confchg(cpg_handle_t handle, const struct cpg_name *group,
 	for (size_t i = 0; i < members_n && n < CORE_MAX_NODES; i++)
 		n += node_pnn(members[i].nodeid, &pnn[n]);
 	log_info("the group of the supervisors has changed | members=%zu", n);
+	for (size_t i = 0; i < left_n; i++) {
+		uint32_t gone;
+
+		if (left[i].reason == CPG_REASON_LEAVE && node_pnn(left[i].nodeid, &gone))
+			roster_leave(&s->roster, gone);
+	}
 	roster_group(&s->roster, pnn, n);
 }
 
@@ -294,10 +300,22 @@ bool group_is_quiet(const struct supervisor *s)
 	return s->group.fd < 0 || (s->group.outbox_n == 0 && s->group.delivered >= s->group.sent);
 }
 
-void group_leave(struct supervisor *s)
+void group_leave(struct supervisor *s, bool is_clean)
 {
+	struct cpg_name name = { .length = sizeof(GROUP_NAME) - 1, .value = GROUP_NAME };
+	cs_error_t err = is_clean ? CS_ERR_TRY_AGAIN : CS_OK;
+
 	if (s->group.fd < 0)
 		return;
+	/* The loop has ended; without this word the others have to take it for a death */
+	for (int i = 0; i < LEAVE_TRIES && err == CS_ERR_TRY_AGAIN; i++) {
+		if (i > 0)
+			pause_ms(GROUP_RETRY_MS);
+		err = cpg_leave(s->group.handle, &name);
+	}
+	if (err != CS_OK)
+		log_warning("corosync does not take that the group is left | error=%s",
+			    cs_strerror(err));
 	cpg_finalize(s->group.handle);
 	s->group.fd = -1;
 }

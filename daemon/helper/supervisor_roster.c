@@ -70,3 +70,13 @@ void supervisor_roster_ring(struct supervisor *s, const uint32_t *nodeid, size_t
 			pnn[count++] = nodeid[i] - 1;
 	roster_ring(&s->roster, pnn, count);
 }
+
+void supervisor_roster_sift(struct supervisor *s)
+{
+	size_t n = roster_sift(&s->roster, s->persisted.active, s->persisted.n);
+
+	if (n == s->persisted.n)
+		return;
+	s->persisted.n = n;
+	s->is_persist_wanted = true;
+}

@@ -145,8 +145,9 @@ static void corosync_receive(struct vnode *n, struct ventry *entry)
 		corosync_hand(n, entry->group, VDELIVERY_MEMBERS, NULL);
 		break;
 	case VENTRY_LEAVE:
+	case VENTRY_DEATH:
 		if (vmembers_remove(m, entry->pnn, entry->pid, false))
-			corosync_hand(n, entry->group, VDELIVERY_MEMBERS, NULL);
+			corosync_hand(n, entry->group, VDELIVERY_MEMBERS, entry);
 		break;
 	}
 }

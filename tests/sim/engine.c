@@ -374,28 +374,15 @@ static void op_fence_request(void *world, struct incarnation inc)
 	vfencer_request(world, inc);
 }
 
-static void vengine_on_persist(struct sim *s, void *object, void *data, uint64_t number)
-{
-	struct vnode *n = object;
-	const struct vdisk *d = data;
-
-	(void)s;
-	if (n->is_up && n->boots == number && d->generation >= n->disk.generation)
-		n->disk = *d;
-}
-
 static void op_persist(void *world, uint32_t generation, const struct incarnation *active, size_t n)
 {
 	struct vengine *e = world;
-	struct vdisk *d = calloc(1, sizeof(*d));
+	struct vdisk d = { .generation = generation, .n = n };
 
-	if (d == NULL || n > SIM_DISK)
+	if (n > SIM_DISK)
 		abort();
-	d->generation = generation;
-	d->n = n;
-	memcpy(d->active, active, n * sizeof(*active));
-	event_after(e->sim, sim_delay(e->sim, 1000), vengine_on_persist, e->node, d,
-		    e->node->boots);
+	memcpy(d.active, active, n * sizeof(*active));
+	vsupervisor_persist(e->sim, e->node, &d);
 	e->plan_generation = generation;
 	e->plan_n = n < SIM_NODES ? n : SIM_NODES;
 	memcpy(e->plan, active, e->plan_n * sizeof(*active));
@@ -589,9 +576,9 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	config->state_timeout_ms = config->peer_timeout_ms = config->lock_timeout_ms =
 	    s->timeout_ms;
 	config->fence_grace_ms = config->revoke_timeout_ms = 2 * s->timeout_ms;
-	config->last_generation = n->disk.generation;
-	config->last_active = n->disk.active;
-	config->last_active_n = n->disk.n;
+	config->last_generation = n->supervisor.persisted.generation;
+	config->last_active = n->supervisor.persisted.active;
+	config->last_active_n = n->supervisor.persisted.n;
 	config->bugs = s->options.bugs;
 	sim_trace(s, "node %u: engine starts, boot %llx, incarnation %u", n->pnn,
 		  (unsigned long long)e->boot_id, e->number);
@@ -654,7 +641,7 @@ void vengine_end(struct sim *s, struct vengine *e, enum reason why)
 	vengine_clear(e);
 	if (e->node->is_up) {
 		if (e->is_joined)
-			corosync_send(s, e->node, VENTRY_LEAVE, VGROUP_ENGINES, e->pid, NULL, 0);
+			corosync_send(s, e->node, VENTRY_DEATH, VGROUP_ENGINES, e->pid, NULL, 0);
 		vstore_workers_died(s, e);
 		vclient_engine_gone(s, e);
 		event_after(s, sim_delay(s, 5000), vengine_on_reaped, e->node, NULL,

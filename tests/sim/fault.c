@@ -18,6 +18,7 @@ enum fault_kind {
 	FAULT_KILL_ENGINE,
 	FAULT_KILL_DAEMON,
 	FAULT_STOP_DAEMON,
+	FAULT_STOP_ALL,
 	FAULT_LOCK_HANGS,
 	FAULT_LOCK_ALIEN,
 	FAULT_LOCK_LOST,
@@ -59,6 +60,7 @@ static void fault_on_resume(struct sim *s, void *object, void *data, uint64_t nu
 		n->is_slow = false;
 		break;
 	case FAULT_STOP_DAEMON:
+	case FAULT_STOP_ALL:
 		n->is_wanted = true;
 		break;
 	case FAULT_LOCK_ALIEN:
@@ -67,6 +69,18 @@ static void fault_on_resume(struct sim *s, void *object, void *data, uint64_t nu
 	default:
 		break;
 	}
+}
+
+static void fault_on_stop(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+
+	(void)data;
+	n->is_wanted = s->is_healing;
+	if (s->is_healing)
+		return;
+	vnode_stop_daemon(s, n);
+	event_after(s, fault_length_us(s), fault_on_resume, n, NULL, number);
 }
 
 static void fault_on_unblock(struct sim *s, void *object, void *data, uint64_t number)
@@ -114,6 +128,7 @@ static void fault_cut(struct sim *s)
 static void fault_do(struct sim *s, enum fault_kind kind)
 {
 	struct vnode *n = &s->node[sim_below(s, s->n)];
+	const char *why;
 	uint32_t a, b;
 
 	switch (kind) {
@@ -156,12 +171,23 @@ static void fault_do(struct sim *s, enum fault_kind kind)
 		vnode_kill_engine(s, n);
 		break;
 	case FAULT_KILL_DAEMON:
-		vnode_kill_daemon(s, n);
+		if (!vfencer_is_starting_beside(s, n))
+			vnode_kill_daemon(s, n);
 		break;
 	case FAULT_STOP_DAEMON:
 		n->is_wanted = false;
 		vnode_stop_daemon(s, n);
 		event_after(s, fault_length_us(s), fault_on_resume, n, NULL, kind);
+		break;
+	case FAULT_STOP_ALL:
+		/* alone: one that was stopped before might know no more than it did then, and
+		 * from here on nobody has a reason to fence anybody */
+		if (s->faults == 1U << FAULT_STOP_ALL && !check_is_whole(s, &why))
+			break;
+		s->is_orderly = s->faults == 1U << FAULT_STOP_ALL;
+		for (uint32_t i = 0; i < s->n; i++)
+			event_after(s, sim_between(s, 0, 50000), fault_on_stop, &s->node[i], NULL,
+				    kind);
 		break;
 	case FAULT_LOCK_HANGS:
 		n->is_lock_hung = true;
@@ -231,6 +257,8 @@ void fault_begin(struct sim *s)
 	} while (s->faults == 0);
 	if (sim_chance(s, 30) && (s->faults & 1U << FAULT_CUT) != 0)
 		fault_cut(s);
+	if (s->faults == 1U << FAULT_STOP_ALL)
+		s->long_hold_percent = 0; /* such a client may have its node fenced */
 	event_after(s, sim_between(s, 0, 4 * s->fault_us), fault_on_next, NULL, NULL, 0);
 }
 

@@ -213,6 +213,9 @@ void vfencer_request(struct vengine *e, struct incarnation inc)
 	}
 	sim_trace(e->sim, "node %u: asks to fence boot %llx of node %u", e->node->pnn,
 		  (unsigned long long)inc.boot_id, inc.pnn);
+	if (e->sim->is_orderly)
+		sim_fail(e->sim, "fencing", "node %u asks to fence node %u, and nothing has failed",
+			 e->node->pnn, inc.pnn);
 	e->sim->fencings_now++;
 	event_after(e->sim, sim_delay(e->sim, 2000), vfencer_on_request, e, vfencing_copy(&op), 0);
 }
@@ -253,6 +256,20 @@ static bool vengine_is_newer(const struct vengine *a, const struct vengine *b)
 {
 	return a->generation != b->generation ? a->generation > b->generation
 					      : a->number > b->number;
+}
+
+/* The same limit, seen from the other side: a daemon starts already, and perhaps nobody knows n */
+bool vfencer_is_starting_beside(struct sim *s, const struct vnode *n)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct vnode *other = &s->node[i];
+
+		if (other != n && vnode_has_daemon(other) &&
+		    (other->engine == NULL || !other->engine->is_running ||
+		     other->engine->generation == 0))
+			return true;
+	}
+	return false;
 }
 
 static bool vfencer_may_start(struct sim *s, const struct vnode *n)

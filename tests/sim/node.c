@@ -8,7 +8,7 @@
 #include <string.h>
 #include "sim.h"
 
-enum { PAUSED_POLL_US = 20000, BOOT_US = 300000 };
+enum { PAUSED_POLL_US = 20000, BOOT_US = 300000, LINGER_POLL_US = 2000 };
 
 bool vnode_has_daemon(const struct vnode *n)
 {
@@ -52,6 +52,80 @@ static void vsupervisor_after(struct vnode *n)
 	if (deadline_ms * 1000 > s->now_us)
 		late_us += deadline_ms * 1000 - s->now_us;
 	event_after(s, late_us, vsupervisor_on_tick, n, NULL, deadline_ms);
+}
+
+/* ---- its disk ---------------------------------------------------------------------------------
+ */
+
+static void vsupervisor_write(struct sim *s, struct vnode *n);
+
+static void vsupervisor_on_written(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+
+	if (!n->is_up || !n->supervisor.is_running || n->supervisor.round != number)
+		return;
+	n->disk = *(struct vdisk *)data;
+	n->supervisor.is_writing = false;
+	vsupervisor_write(s, n);
+}
+
+static void vsupervisor_write(struct sim *s, struct vnode *n)
+{
+	struct vsupervisor *v = &n->supervisor;
+	struct vdisk *d;
+
+	if (!v->is_write_wanted || v->is_writing)
+		return;
+	d = malloc(sizeof(*d));
+	if (d == NULL)
+		abort();
+	*d = v->persisted;
+	v->is_write_wanted = false;
+	v->is_writing = true;
+	event_after(s, sim_delay(s, 1000), vsupervisor_on_written, n, d, v->round);
+}
+
+static void vsupervisor_sift(struct sim *s, struct vnode *n)
+{
+	struct vdisk *d = &n->supervisor.persisted;
+	size_t kept = roster_sift(&n->supervisor.roster, d->active, d->n);
+
+	if (kept != d->n)
+		sim_trace(s, "node %u: supervisor takes %zu out of the list on disk", n->pnn,
+			  d->n - kept);
+	n->supervisor.is_write_wanted |= kept != d->n;
+	d->n = kept;
+	vsupervisor_write(s, n);
+}
+
+struct vpersist {
+	struct vdisk disk;
+	uint64_t number;
+};
+
+static void vsupervisor_on_persist(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vnode *n = object;
+	struct vsupervisor *v = &n->supervisor;
+	const struct vpersist *p = data;
+
+	if (!n->is_up || !v->is_running || v->round != number || p->number < v->persisted_number)
+		return; /* the channel is in order: the newest stands */
+	v->persisted_number = p->number;
+	v->persisted = p->disk;
+	v->is_write_wanted = true;
+	vsupervisor_sift(s, n);
+}
+
+void vsupervisor_persist(struct sim *s, struct vnode *n, const struct vdisk *d)
+{
+	struct vpersist *p = malloc(sizeof(*p));
+
+	if (p == NULL)
+		abort();
+	*p = (struct vpersist){ .disk = *d, .number = ++n->supervisor.persists };
+	event_after(s, sim_delay(s, 300), vsupervisor_on_persist, n, p, n->supervisor.round);
 }
 
 /* ---- what supervisors say to each other -------------------------------------------------------
@@ -138,6 +212,7 @@ static void vsupervisor_heard(struct sim *s, struct vnode *n, const struct ventr
 	}
 	is_left = a.kind == VANNOUNCE_LEFT;
 	roster_over(&v->roster, a.inc);
+	vsupervisor_sift(s, n);
 	if (v->resolved_n == SIM_FACTS) {
 		memmove(v->resolved, v->resolved + 1, (SIM_FACTS - 1) * sizeof(v->resolved[0]));
 		v->resolved_n--;
@@ -178,6 +253,8 @@ static void vsupervisor_on_deliver(struct sim *s, void *object, void *data, uint
 		for (size_t i = 0; i < d->members.n; i++) {
 			pnn[count++] = d->members.m[i].pnn;
 		}
+		if (d->entry != NULL && d->entry->kind == VENTRY_LEAVE)
+			roster_leave(&n->supervisor.roster, d->entry->pnn);
 		roster_group(&n->supervisor.roster, pnn, count);
 	}
 	free(d);
@@ -341,7 +418,7 @@ static void op_announce(void *world, struct incarnation inc, bool is_left)
 }
 
 /* The process is gone, and with it what it was doing */
-static void vsupervisor_gone(struct sim *s, struct vnode *n)
+static void vsupervisor_gone(struct sim *s, struct vnode *n, enum ventry_kind how)
 {
 	struct vsupervisor *v = &n->supervisor;
 
@@ -353,7 +430,7 @@ static void vsupervisor_gone(struct sim *s, struct vnode *n)
 	v->supervise = NULL;
 	vinbox_clear(&v->inbox);
 	if (n->is_up)
-		corosync_send(s, n, VENTRY_LEAVE, VGROUP_SUPERVISORS, v->pid, NULL, 0);
+		corosync_send(s, n, how, VGROUP_SUPERVISORS, v->pid, NULL, 0);
 }
 
 static void vsupervisor_on_exit(struct sim *s, void *object, void *data, uint64_t number)
@@ -364,8 +441,14 @@ static void vsupervisor_on_exit(struct sim *s, void *object, void *data, uint64_
 	(void)data;
 	if (!n->is_up || !v->is_running || v->round != number)
 		return;
+	if (v->is_writing || v->is_write_wanted ||
+	    (s->now_us < v->linger_until_us &&
+	     roster_awaits(&v->roster, v->persisted.active, v->persisted.n))) {
+		event_after(s, LINGER_POLL_US, vsupervisor_on_exit, n, NULL, number);
+		return;
+	}
 	sim_trace(s, "node %u: supervisor exits", n->pnn);
-	vsupervisor_gone(s, n);
+	vsupervisor_gone(s, n, v->is_clean ? VENTRY_LEAVE : VENTRY_DEATH);
 	n->had_daemon = false;
 	if (n->engine == NULL)
 		return;
@@ -384,8 +467,9 @@ static void op_exit(void *world, enum reason why)
 	struct vnode *n = world;
 
 	sim_trace(n->sim, "node %u: supervisor ends: %s", n->pnn, reason_row(why)->name);
-	if (why != REASON_RETIRE_FAILED)
-		roster_leave(&n->supervisor.roster);
+	n->supervisor.is_clean = why != REASON_RETIRE_FAILED;
+	n->supervisor.linger_until_us =
+	    why == REASON_NONE ? n->sim->now_us + (uint64_t)n->sim->timeout_ms * 1000 : 0;
 	event_after(n->sim, sim_delay(n->sim, 2000), vsupervisor_on_exit, n, NULL,
 		    n->supervisor.round);
 }
@@ -432,7 +516,9 @@ void vnode_start_daemon(struct sim *s, struct vnode *n)
 	v->pid = ++n->next_pid;
 	v->tick_at_ms = UINT64_MAX;
 	v->resolved_n = 0;
-	v->has_ring = false;
+	v->has_ring = v->is_writing = v->is_write_wanted = false;
+	v->persisted = n->disk;
+	v->persists = v->persisted_number = 0;
 	roster_init(&v->roster, n->pnn, (uint64_t)v->pid << 32 | s->now_us << 8,
 		    &vsupervisor_roster_ops, n);
 	vinbox_init(&v->inbox);
@@ -468,7 +554,7 @@ void vnode_kill_daemon(struct sim *s, struct vnode *n)
 	if (!vnode_has_daemon(n))
 		return;
 	sim_trace(s, "node %u: supervisor and engine are killed", n->pnn);
-	vsupervisor_gone(s, n);
+	vsupervisor_gone(s, n, VENTRY_DEATH);
 	vnode_kill_engine(s, n);
 	if (n->engine != NULL)
 		vstore_retire_abort(s, n->engine);
@@ -530,7 +616,7 @@ void vnode_power_off(struct sim *s, struct vnode *n, const char *why)
 			e->client[i].turn++;
 		}
 	}
-	vsupervisor_gone(s, n);
+	vsupervisor_gone(s, n, VENTRY_DEATH);
 	corosync_kill(s, n);
 	n->corosync.is_stalled = false;
 	event_after(s, BOOT_US + sim_between(s, 0, s->is_healing ? BOOT_US : s->timeout_ms * 10000),

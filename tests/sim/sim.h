@@ -85,7 +85,7 @@ void pipe_drop(struct pipe_bytes *b, size_t len); /* from the front */
 /* ---- corosync.c ---------------------------------------------------------------------------- */
 
 enum vgroup { VGROUP_ENGINES, VGROUP_SUPERVISORS, VGROUPS };
-enum ventry_kind { VENTRY_MESSAGE, VENTRY_JOIN, VENTRY_LEAVE };
+enum ventry_kind { VENTRY_MESSAGE, VENTRY_JOIN, VENTRY_LEAVE, VENTRY_DEATH };
 
 /* What a process has sent: in its node's queue first, then in the order of a ring */
 struct ventry {
@@ -347,6 +347,11 @@ struct vsupervisor {
 	} resolved[SIM_FACTS];
 	size_t resolved_n;
 	uint64_t tick_at_ms, round;
+	struct vdisk persisted;		     /* what is on disk, or about to be */
+	uint64_t persists, persisted_number; /* asked for by engines; the newest that has come */
+	bool is_writing, is_write_wanted;
+	bool is_clean; /* it ends, and leaves nothing behind */
+	uint64_t linger_until_us;
 };
 struct vnode {
 	struct sim *sim;
@@ -379,6 +384,7 @@ void vnode_kill_engine(struct sim *s, struct vnode *n);
 void vsupervisor_deliver_later(struct sim *s, struct vnode *n);
 void vsupervisor_free(struct vnode *n);
 void vsupervisor_engine_active(struct sim *s, struct vengine *e);
+void vsupervisor_persist(struct sim *s, struct vnode *n, const struct vdisk *d);
 void vsupervisor_retired(struct sim *s, struct vnode *n, bool is_done);
 void vsupervisor_engine_ended(struct sim *s, struct vnode *n, enum reason why);
 bool vnode_has_daemon(const struct vnode *n);
@@ -400,6 +406,7 @@ void vfencer_node_lost(struct sim *s, struct vnode *n);
 void vfencer_stop_failed(struct sim *s, struct vnode *n);
 void vfencer_old_news(struct sim *s); /* tell somebody of a fencing of long ago */
 void vfencer_start(struct sim *s);
+bool vfencer_is_starting_beside(struct sim *s, const struct vnode *n);
 
 /* ---- fault.c ------------------------------------------------------------------------------- */
 
@@ -495,6 +502,7 @@ struct sim {
 	size_t generations_n, generations_size;
 
 	/* this run's temper, drawn from the seed */
+	bool is_orderly; /* all daemons are stopped and started again, and nothing else happens */
 	uint32_t faults; /* set of enum fault_kind that may happen */
 	uint64_t think_us, hold_us, latency_us, cpg_us, store_us, fault_us;
 	uint32_t long_hold_percent;
