@@ -180,6 +180,9 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_BOUNCE:
 		location_request(c, p);
 		break;
+	case PACKET_REFUSED:
+		request_refused(c, p);
+		break;
 	case PACKET_LOCATION:
 		location_learn(c, p->db_id, p->key, p->dmaster, p->rsn);
 		break;

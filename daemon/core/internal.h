@@ -255,6 +255,8 @@ struct core {
 	struct keytable keys;
 	struct location_table locations;
 	struct hint hint[HINT_COUNT];
+	uint64_t refused_log_ms; /* requests that were refused: not to be logged before */
+	uint32_t refused_n;	 /* ... since the last that was */
 	struct registration *srvid[SRVID_BUCKETS];
 	struct loop loop, looping; /* filled while the other is worked off */
 	bool is_looping;
@@ -296,6 +298,7 @@ enum packet_type {
 	PACKET_FORWARD,	 /* lmaster or giver -> owner: u32 db, u32 orig, u64 rsn, u8 is_definitive,
 			    block key */
 	PACKET_GRANT,	 /* owner -> orig: u32 db, u64 rsn, u32 flags, block key, block body */
+	PACKET_REFUSED,	 /* owner -> orig, it cannot give the record: u32 db, block key */
 	PACKET_LOCATION, /* giver -> lmaster: u32 db, u32 dmaster, u64 rsn, block key */
 	PACKET_ADOPT,	 /* lmaster -> holder: u32 db, u64 rsn, u8 is_new, block key */
 	PACKET_REPORT,	/* sweep -> lmaster: u32 db, u32 n, n x (u64 rsn, u8 is_owner, block key) */
@@ -429,6 +432,8 @@ static inline struct slice keystate_key(const struct keystate *k)
 void request_ask(struct core *c, struct keystate *k);
 void request_answer(struct core *c, struct keystate *k, const struct record_header *h,
 		    struct slice body);
+/* The owner cannot give the record: who waits for it is told so */
+void request_refused(struct core *c, const struct packet *p);
 void request_activate(struct core *c);
 
 /* record.c */

@@ -34,6 +34,8 @@ static int fields_decode(struct cursor *c, struct packet *p)
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_u32(c, &p->flags) || cursor_block(c, CORE_MAX_KEY, &p->key) ||
 		       cursor_block(c, CORE_MAX_RECORD, &p->data);
+	case PACKET_REFUSED:
+		return cursor_u32(c, &p->db_id) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_LOCATION:
 		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->dmaster) ||
 		       cursor_u64(c, &p->rsn) || cursor_block(c, CORE_MAX_KEY, &p->key);
@@ -98,6 +100,10 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		writer_u32(w, p->flags);
 		writer_block(w, p->key.p, p->key.len);
 		writer_block(w, p->data.p, p->data.len);
+		break;
+	case PACKET_REFUSED:
+		writer_u32(w, p->db_id);
+		writer_block(w, p->key.p, p->key.len);
 		break;
 	case PACKET_LOCATION:
 		writer_u32(w, p->db_id);

@@ -16,12 +16,18 @@
  * GRANT and ADOPT make this node the owner. Both belong to one generation and to one session, so
  * neither comes twice nor late (core_peer_input). The stream is written only after the store has
  * taken the change: the packet waits in the session's buffer meanwhile.
+ *
+ * An owner that cannot give (its file takes no header, or no lock) stays the owner and says REFUSED
+ * to orig, whose clients get an error. Nothing has moved, so I1 to I3 hold, and the lmaster's entry
+ * is right as it was. It does not try again by itself: a full or broken file may stay so, and the
+ * client that wants the record still asks again.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
 
 #define FLAG_MIGRATED_WITH_DATA 0x00010000U
+#define REFUSED_LOG_MS		10000
 
 /* Those parked here follow the record to its owner; who waits on this node, if that is the owner,
  * has been answered */
@@ -41,6 +47,25 @@ static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint
 	k->parked_n = 0;
 }
 
+/* orig is not to wait for what does not come. Clients may ask again at once, and will: the log is
+ * told at most once in a while. */
+static void record_refuse(struct core *c, const struct packet *f, const char *why, int rc)
+{
+	struct packet p = { .type = PACKET_REFUSED, .db_id = f->db_id, .key = f->key };
+
+	c->refused_n++;
+	if (core_now(c) >= c->refused_log_ms) {
+		core_log(c, CORE_LOG_ERROR,
+			 "a record cannot be given away: %s | db=0x%08x node=%s(%u) error=%s "
+			 "times=%u",
+			 why, f->db_id, node_name(c, f->orig), f->orig, strerror(-rc),
+			 c->refused_n);
+		c->refused_n = 0;
+		c->refused_log_ms = core_now(c) + REFUSED_LOG_MS;
+	}
+	packet_send(c, f->orig, &p);
+}
+
 /* This node owns the record, h and body; the lock is held */
 static void record_give(struct core *c, const struct packet *f, struct record_header h,
 			struct slice body)
@@ -55,9 +80,7 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 	if (to == NULL || !to->is_active || !to->is_member)
 		return; /* gone meanwhile */
 	if (body.len > CORE_MAX_RECORD) {
-		core_log(c, CORE_LOG_ERROR,
-			 "a record cannot be given away: it is too long | db=0x%08x length=%zu",
-			 f->db_id, body.len);
+		record_refuse(c, f, "it is too long", -EFBIG);
 		return;
 	}
 	if (!core_has_bug(c, CORE_BUG_RSN_NOT_RAISED))
@@ -71,12 +94,9 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 	packet_prepare(c, to, &p, &w);
 	rc = c->ops->put(c->world, f->db_id, f->key, &h, body);
 	if (rc != 0) {
-		/* Keep it, and say so: the number that was taken for the packet goes to the next */
+		/* Keep it: the number that was taken for the packet goes to the next */
 		to->session.next_seq--;
-		core_log(c, CORE_LOG_ERROR,
-			 "a record cannot be given away: its header cannot be written | db=0x%08x "
-			 "error=%s",
-			 f->db_id, strerror(-rc));
+		record_refuse(c, f, "its header cannot be written", rc);
 		return;
 	}
 	session_commit(c, to, &w);
@@ -137,6 +157,15 @@ static void record_arrived(struct core *c, const struct packet *p, const struct 
 	parked_forward(c, k, c->self, h->rsn);
 }
 
+/* It is nobody's now; only a new generation finds its newest copy again */
+static void record_lose(struct core *c, const struct packet *p, int rc)
+{
+	core_log(c, CORE_LOG_ERROR, "a record that came cannot be stored | db=0x%08x error=%s",
+		 p->db_id, strerror(-rc));
+	c->is_retired = true;
+	c->ops->retire(c->world, REASON_NO_SPACE, "a record that came cannot be stored");
+}
+
 static void record_store(struct core *c, const struct packet *p, struct record_header *h,
 			 struct slice body)
 {
@@ -146,12 +175,7 @@ static void record_store(struct core *c, const struct packet *p, struct record_h
 	h->rsn = p->rsn;
 	rc = c->ops->put(c->world, p->db_id, p->key, h, body);
 	if (rc != 0) {
-		/* It is nobody's now; only a new generation finds its newest copy again */
-		core_log(c, CORE_LOG_ERROR,
-			 "a record that came cannot be stored | db=0x%08x error=%s", p->db_id,
-			 strerror(-rc));
-		c->is_retired = true;
-		c->ops->retire(c->world, REASON_NO_SPACE, "a record that came cannot be stored");
+		record_lose(c, p, rc);
 		return;
 	}
 	record_arrived(c, p, h, body);
@@ -193,8 +217,10 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p)
 		return;
 	}
 	if (rc != 0) {
-		core_log(c, CORE_LOG_ERROR, "a database cannot be locked | db=0x%08x error=%s",
-			 p->db_id, strerror(-rc));
+		if (p->type == PACKET_FORWARD)
+			record_refuse(c, p, "its database cannot be locked", rc);
+		else
+			record_lose(c, p, rc);
 		return;
 	}
 	switch (p->type) {

@@ -2,7 +2,8 @@
 /*
  * request.c: calls of this node's clients. A call whose record is here is answered at once. Any
  * other waits as the key's waiter; the lmaster is asked once, however many wait. There is no
- * time-out: a request is answered, or asked again in the next generation.
+ * time-out: a request is answered, refused by an owner that cannot give, or asked again in the next
+ * generation.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -70,6 +71,24 @@ void request_answer(struct core *c, struct keystate *k, const struct record_head
 	}
 	k->waiter_last = &k->waiter_first;
 	k->asked_generation = 0;
+}
+
+void request_refused(struct core *c, const struct packet *p)
+{
+	struct keystate *k = keystate_find(c, core_hash(p->db_id, p->key), p->db_id, p->key);
+	struct waiter *w;
+
+	if (k == NULL)
+		return;
+	while ((w = k->waiter_first) != NULL) {
+		k->waiter_first = w->next;
+		c->ops->call_error(c->world, w->client, w->reqid,
+				   "the node that has the record cannot give it away");
+		keystate_free_waiter(c, w);
+	}
+	k->waiter_last = &k->waiter_first;
+	k->asked_generation = 0;
+	keystate_drop_if_idle(c, k);
 }
 
 /* With the chain lock held. k: of this key, or NULL. True if it was answered. */

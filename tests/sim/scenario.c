@@ -202,6 +202,8 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	s->options = *options;
 	s->seed = seed;
 	random_seed(&s->random, seed);
+	random_seed(&s->bad_files, ~seed);
+	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;
 	sim_set_up(s);
 	for (uint32_t i = 0; i < s->n; i++)
 		event_after(s, sim_delay(s, 50000), sim_on_power, &s->node[i], NULL, 0);

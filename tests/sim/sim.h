@@ -458,7 +458,8 @@ struct vgeneration {
 struct sim {
 	struct sim_options options;
 	uint64_t seed;
-	struct random random;
+	struct random random, bad_files;
+	bool has_bad_files; /* a record cannot be given away now and then */
 	struct event_queue queue;
 	uint64_t now_us, step;
 	uint64_t digest; /* of everything that happened, to compare two runs */

@@ -21,7 +21,7 @@ struct world {
 	char record[256]; /* the store: one record */
 	size_t record_len;
 	struct record_header header;
-	bool has_record, is_locked_outside, is_full;
+	bool has_record, is_locked_outside, is_full, is_broken;
 	struct core *core;
 };
 
@@ -91,8 +91,10 @@ static void w_db_close(void *v, uint32_t db_id)
 }
 static int w_lock(void *v, uint32_t db_id, struct slice key)
 {
+	struct world *w = v;
+
 	(void)db_id, (void)key;
-	return ((struct world *)v)->is_locked_outside ? -EAGAIN : 0;
+	return w->is_broken ? -EIO : w->is_locked_outside ? -EAGAIN : 0;
 }
 static void w_unlock(void *v, uint32_t db_id, struct slice key)
 {
@@ -116,7 +118,7 @@ static int w_put(void *v, uint32_t db_id, struct slice key, const struct record_
 	struct world *w = v;
 
 	(void)db_id, (void)key;
-	if (body.len > sizeof(w->record))
+	if (body.len > sizeof(w->record) || w->is_full)
 		return -ENOSPC;
 	if (body.len > 0)
 		memmove(w->record, body.p, body.len);
@@ -566,6 +568,117 @@ static void test_generations(void **state)
 	core_free(c);
 }
 
+/* A record of this node's, from the peer: its packet number 1 */
+static void record_comes(struct core *c, const struct core_call *call)
+{
+	uint8_t buf[256];
+	struct writer p = packet_of(buf, sizeof(buf), PACKET_GRANT, core_generation(c), 1);
+
+	writer_u32(&p, call->db_id);
+	writer_u64(&p, 9);
+	writer_u32(&p, 0);
+	writer_block(&p, call->key.p, call->key.len);
+	writer_block(&p, "body", 4);
+	assert_int_equal(input(c, &p), CORE_TAKEN);
+}
+
+/* The peer asks for it; the last packet that it is sent then */
+static struct packet peer_asks(struct core *c, const struct core_call *call, uint64_t seq)
+{
+	static uint8_t out[65536];
+	uint8_t buf[256];
+	struct writer w = packet_of(buf, sizeof(buf), PACKET_FORWARD, core_generation(c), seq);
+	struct packet p = { 0 };
+	size_t len;
+
+	writer_u32(&w, call->db_id);
+	writer_u32(&w, 1);
+	writer_u64(&w, 9);
+	writer_u8(&w, 1);
+	writer_block(&w, call->key.p, call->key.len);
+	assert_int_equal(input(c, &w), CORE_TAKEN);
+	len = output_all(c, out, sizeof(out));
+	for (size_t at = 0; at < len; at += p.raw.len) {
+		uint32_t size;
+		uint64_t before = p.seq;
+
+		memcpy(&size, out + at, sizeof(size));
+		assert_int_equal(packet_decode(slice_of(out + at, size), &p), 0);
+		if (at > 0)
+			assert_int_equal(p.seq, before + 1);
+	}
+	core_peer_sent(c, 1, len);
+	return p;
+}
+
+/* An owner that cannot give its record away stays the owner, and the one that asked is told */
+static void test_refuses(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+	struct packet p;
+
+	(void)state;
+	record_comes(c, &call);
+	w.is_full = true;
+	p = peer_asks(c, &call, 2);
+	assert_int_equal(p.type, PACKET_REFUSED);
+	assert_true(slice_equal(p.key, call.key));
+	assert_int_equal(w.header.dmaster, 0);
+	assert_int_equal(w.header.rsn, 9);
+	w.is_full = false;
+	w.is_broken = true; /* it cannot even be locked */
+	p = peer_asks(c, &call, 3);
+	assert_int_equal(p.type, PACKET_REFUSED);
+	w.is_broken = false;
+	p = peer_asks(c, &call, 4);
+	assert_true(p.type == PACKET_GRANT || p.type == PACKET_LOCATION);
+	assert_int_equal(w.header.dmaster, 1);
+	assert_int_equal(w.retired, 0);
+	core_free(c);
+}
+
+/* What was refused by the owner is an error to the clients that wait for it */
+static void test_is_refused(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+	uint8_t buf[256];
+	struct writer p;
+
+	(void)state;
+	core_call(c, 1, 5, &call);
+	core_call(c, 2, 6, &call);
+	assert_int_equal(w.errors, 0);
+	p = packet_of(buf, sizeof(buf), PACKET_REFUSED, core_generation(c), 1);
+	writer_u32(&p, call.db_id);
+	writer_block(&p, call.key.p, call.key.len);
+	assert_int_equal(input(c, &p), CORE_TAKEN);
+	assert_int_equal(w.errors, 2);
+	assert_int_equal(w.replies, 0);
+	assert_int_equal(c->keys.n, 0);
+	core_call(c, 1, 7, &call); /* and can be asked for again */
+	assert_int_equal(w.errors, 2);
+	assert_int_equal(c->keys.n, 1);
+	core_free(c);
+}
+
+/* A record that came and cannot be taken in is nobody's: this node may not go on */
+static void test_grant_without_lock(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+
+	(void)state;
+	w.is_broken = true;
+	record_comes(c, &call);
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
 static void test_hostile_peer(void **state)
 {
 	struct world w;
@@ -577,8 +690,8 @@ static void test_hostile_peer(void **state)
 	(void)state;
 	core_status(c, &s);
 	for (unsigned int i = 0; i < 50000 && w.retired == 0; i++) {
-		struct writer p = packet_of(buf, sizeof(buf), (uint8_t)(i % 14), s.generation,
-					    core_peer_received(c, 1) + 1);
+		struct writer p = packet_of(buf, sizeof(buf), (uint8_t)(i % (PACKET_TYPES + 2)),
+					    s.generation, core_peer_received(c, 1) + 1);
 		size_t len = (seed >> 10) % 200;
 
 		for (size_t k = 0; k < len; k++) {
@@ -605,6 +718,9 @@ int main(void)
 		cmocka_unit_test(test_session_of_joiner),
 		cmocka_unit_test(test_duplicates_and_gaps),
 		cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_is_refused),
+		cmocka_unit_test(test_grant_without_lock),
 		cmocka_unit_test(test_hostile_peer),
 	};
 
