@@ -2,19 +2,23 @@
 /*
  * control.c: the messages that members multicast over CPG, and the state machine's input from them.
  * CPG delivers them to all members in one order, so that all come to the same conclusions. Each
- * begins with u8 type and (FACT and ATTACH excepted, which hold in any view) the u64 digest of the
- * view that it is about; one of another view is dropped by all alike.
+ * begins with u8 type and (FACT and ATTACH excepted, which hold in any view) the u64 name of the
+ * view that it is about; one of another view is dropped by all alike. STATE and RESTART name a view
+ * by its members, the others also by every member's STATE (view.c).
  *
- *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation, u8
- * is leader, u32 topology verdict, text name, text address, u16 port, 32 bytes key, u32 n, n x (u32
- * pnn, u64 boot id) known, u32 n, n x (u32 pnn, u64 boot id) in active generation, u32 n, n x (u32
- * pnn, u64 boot id) started, u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32
- * flags, text name) dbs HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners,
- * try it TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out LOCK_FAILED
- * u32 reason: the sender cannot take the lock; the next one may lead ACTIVATE     u32 generation,
- * u32 n, n x (u32 pnn, u64 boot id), u32 n, n x (u32 pnn, u32 reason) kept out: the plan ACCEPT u32
- * generation: the sender has the plan FACT         u32 pnn, u64 boot id, u8 kind ATTACH       u32
- * flags, text name RESTART (nothing): begin this view anew
+ *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation,
+ *                u8 is leader, u32 topology verdict, u64 round, text name, text address, u16 port,
+ *                32 bytes key, INCS known, INCS in active generation, INCS started,
+ *                u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32 flags, text
+ *                name) dbs; INCS: u32 n, n x (u32 pnn, u64 boot id)
+ *   HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners, try it
+ *   TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out
+ *   LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
+ *   ACTIVATE     u32 generation, INCS, u32 n, n x (u32 pnn, u32 reason) kept out: the plan
+ *   ACCEPT       u32 generation: the sender has the plan
+ *   FACT         u32 pnn, u64 boot id, u8 kind
+ *   ATTACH       u32 flags, text name
+ *   RESTART      (nothing): begin this view anew
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,11 +39,18 @@ static struct writer control_begin(struct core *c, enum control_type type, size_
 	return w;
 }
 
+static uint64_t view_name(const struct core *c, uint8_t type)
+{
+	bool is_early = type == CONTROL_STATE || type == CONTROL_RESTART;
+
+	return is_early ? c->view.group : c->view.digest;
+}
+
 static struct writer control_view(struct core *c, enum control_type type, size_t size)
 {
 	struct writer w = control_begin(c, type, size + 9);
 
-	writer_u64(&w, c->view.digest);
+	writer_u64(&w, view_name(c, (uint8_t)type));
 	return w;
 }
 
@@ -92,6 +103,7 @@ void control_send_state(struct core *c)
 	writer_u32(&w, c->active_generation);
 	writer_u8(&w, c->active_generation != 0 && c->leader == c->self);
 	writer_u32(&w, c->topology);
+	writer_u64(&w, c->view.round);
 	writer_text(&w, self->name);
 	writer_text(&w, self->address);
 	writer_u16(&w, c->config.port);
@@ -208,12 +220,14 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 	uint32_t min, max, topology;
 	uint8_t is_leader;
 
-	if (m->has_state)
+	if (m->has_state) {
+		view_restart(c, "a member's state of an earlier view came late");
 		return 0;
+	}
 	if (cursor_u64(s, &m->boot_id) || m->boot_id == 0 || cursor_u32(s, &min) ||
 	    cursor_u32(s, &max) || cursor_u32(s, &m->last_generation) ||
 	    cursor_u32(s, &m->active_generation) || cursor_u8(s, &is_leader) ||
-	    cursor_u32(s, &topology))
+	    cursor_u32(s, &topology) || cursor_u64(s, &m->round))
 		return -EBADMSG;
 	m->is_leader = is_leader != 0;
 	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
@@ -383,7 +397,7 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 	char name[CORE_NAME_SIZE];
 	struct incarnation inc;
 	uint8_t type, kind;
-	uint64_t digest;
+	uint64_t view;
 	uint32_t flags;
 	int rc;
 
@@ -407,9 +421,9 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 			db_missing(c);
 		return 0;
 	}
-	if (cursor_u64(s, &digest))
+	if (cursor_u64(s, &view))
 		return -EBADMSG;
-	if (digest != c->view.digest)
+	if (view != view_name(c, type))
 		return 0;
 	switch (type) {
 	case CONTROL_STATE:

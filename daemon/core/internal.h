@@ -62,7 +62,7 @@ struct node {
 struct member {
 	uint32_t pnn, pid;
 	bool has_state;
-	uint64_t boot_id;
+	uint64_t boot_id, round;
 	uint32_t last_generation;   /* the newest it knows: active, promised, or on its disk */
 	uint32_t active_generation; /* of this very incarnation, 0: never active */
 	struct incarnation *known, *active; /* who may be, and who is active in the two */
@@ -98,7 +98,9 @@ struct view {
 	bool is_quorate;
 	struct member *member;
 	size_t n;
-	uint64_t digest; /* of the members and restarts: names this view in its messages */
+	uint64_t group;	 /* digest of the members and restarts: names the view in STATE, RESTART */
+	uint64_t digest; /* ... and of each member's round: in all others; 0 before STATE is in */
+	uint64_t round;	 /* how often this node began to gather: no STATE of its is like another */
 	uint32_t restarts;
 	uint32_t candidate; /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
@@ -338,7 +340,7 @@ void view_lead(struct core *c); /* take the next step as leader, if this node is
 bool view_is_leading(const struct core *c);
 void view_free(struct core *c);
 
-/* control.c: what members multicast; each names its view by the digest */
+/* control.c: what members multicast; each names its view */
 void control_send_state(struct core *c);
 void control_send_activate(struct core *c);
 void control_send_accept(struct core *c, uint32_t generation);

@@ -15,6 +15,15 @@
  * the plan, tells it in STATE, and the fencing gate waits for those in it. A plan that nobody has
  * activated makes the gate wait for somebody who did no harm, at worst.
  *
+ * A view has two names. STATE and RESTART say who its members are. Those may meet again (C comes
+ * and goes, and A and B are as before), and a message that a member could not send for a while, or
+ * that corosync was slow to order, may be delivered only then. So all later messages name the view
+ * also by the STATE that each member has told, which no other view has: an ACTIVATE, ACCEPT or
+ * TRIED of an earlier view never counts. (The ring would not do: at a change of the group some
+ * still know the old one, and one ring can see the same group twice.) A STATE of an earlier view
+ * cannot be told from that of this one when it is delivered, but that one follows on the same
+ * sender's heels: the second STATE of a member begins the view anew, on all alike.
+ *
  * Every change of the group, and RESTART, begin again at GATHER. A node that was active goes on
  * serving in its old generation meanwhile: who owned a record still owns it, and packets of the old
  * generation are good until the receiver's own ACTIVATE (model: every receiver drops older ones).
@@ -81,11 +90,13 @@ static void view_gather(struct core *c, const char *why)
 {
 	struct view *v = &c->view;
 
-	v->digest = digest_add(0x636f746462ULL, v->restarts);
+	v->group = digest_add(0x636f746462ULL, v->restarts);
+	v->digest = 0;
+	v->round++;
 	for (size_t i = 0; i < v->n; i++) {
 		struct member *m = &v->member[i];
 
-		v->digest = digest_add(v->digest, (uint64_t)m->pnn << 32 | m->pid);
+		v->group = digest_add(v->group, (uint64_t)m->pnn << 32 | m->pid);
 		member_forget(m);
 		*m = (struct member){ .pnn = m->pnn, .pid = m->pid };
 	}
@@ -231,6 +242,17 @@ static void view_plan(struct core *c)
 	}
 }
 
+/* Of what every member has said it is made: the same members may meet again, but not with the same
+ * STATE */
+static uint64_t view_digest(const struct view *v)
+{
+	uint64_t digest = v->group;
+
+	for (size_t i = 0; i < v->n; i++)
+		digest = digest_add(digest_add(digest, v->member[i].boot_id), v->member[i].round);
+	return digest;
+}
+
 void view_state_in(struct core *c)
 {
 	for (size_t i = 0; i < c->view.n; i++)
@@ -238,6 +260,7 @@ void view_state_in(struct core *c)
 			return;
 	if (c->is_retired)
 		return;
+	c->view.digest = view_digest(&c->view);
 	known_settle(c);
 	view_plan(c);
 	if (c->is_retired)
@@ -303,10 +326,6 @@ static void view_activate(struct core *c)
 			 "this node is kept out: %s | leader=%s(%u) generation=%u",
 			 reason_row(c->reason)->text, c->node[leader]->name, leader, generation);
 		c->ops->status_changed(c->world);
-		/* The leader went by an older word of ours, from before the same members were
-		 * together last: tell it once more */
-		if (self->kept_out == self->topology && self->topology != c->topology)
-			control_send_restart(c);
 		return;
 	}
 	view_forget(c);

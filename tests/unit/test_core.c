@@ -187,6 +187,7 @@ static const struct core_ops ops = {
 	.status_changed = w_nothing,
 };
 
+static const struct core_member both[] = { { 0, 1 }, { 1, 9 } };
 static const struct core_ring ring = { .node = 1, .seq = 4 };
 
 /* A node alone in its group up to an active generation, with one database */
@@ -353,7 +354,6 @@ static void test_hostile_cpg(void **state)
 	struct world w;
 	struct core *c = node_alone(&w);
 	uint8_t state_msg[65536], msg[65536];
-	struct core_member both[] = { { 0, 1 }, { 1, 9 } };
 	size_t len;
 	uint32_t seed = 1;
 
@@ -385,22 +385,35 @@ static void test_hostile_cpg(void **state)
 /* A second node, by hand: its STATE is this node's with another boot id and name. It joins with
  * this topology verdict, and is kept out unless that is REASON_NONE. */
 #define PEER_BOOT (77 ^ 0x55)
-static void peer_joins(struct world *w, uint8_t verdict)
-{
-	struct core_member both[] = { { 0, 1 }, { 1, 9 } };
-	struct core *c = w->core;
+struct states {
 	uint8_t mine[65536], theirs[65536];
 	size_t len;
+};
+static void states_of(struct states *s, const struct world *w, uint8_t verdict)
+{
+	assert_int_equal(w->sent[0], CONTROL_STATE);
+	s->len = w->sent_len;
+	memcpy(s->mine, w->sent, s->len);
+	memcpy(s->theirs, s->mine, s->len);
+	s->theirs[9] ^= 0x55;			 /* boot id */
+	memset(s->theirs + 9 + 8 + 8 + 4, 0, 5); /* never active, does not lead */
+	s->theirs[9 + 8 + 8 + 4 + 5] = verdict;
+}
+
+static void states_in(struct core *c, const struct states *s)
+{
+	core_multicast(c, 0, 1, slice_of(s->mine, s->len));
+	core_multicast(c, 1, 9, slice_of(s->theirs, s->len));
+}
+
+static void peer_joins(struct world *w, uint8_t verdict)
+{
+	struct core *c = w->core;
+	struct states s;
 
 	core_membership(c, both, 2, ring);
-	len = w->sent_len;
-	memcpy(mine, w->sent, len);
-	memcpy(theirs, mine, len);
-	theirs[9] ^= 0x55;		      /* boot id */
-	memset(theirs + 9 + 8 + 8 + 4, 0, 5); /* never active, does not lead */
-	theirs[9 + 8 + 8 + 4 + 5] = verdict;
-	core_multicast(c, 0, 1, slice_of(mine, len));
-	core_multicast(c, 1, 9, slice_of(theirs, len));
+	states_of(&s, w, verdict);
+	states_in(c, &s);
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* ACTIVATE */
 	if (verdict == REASON_NONE) /* nobody is active before everybody has the plan */
 		assert_false(core_node_is_active(c, 1));
@@ -417,6 +430,71 @@ static struct core *node_with_peer(struct world *w)
 	assert_int_equal(w->peers, 1);
 	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), 0);
 	return c;
+}
+
+/* The same two meet again: what was sent when they met before does not count, although it comes
+ * only now */
+static void test_old_view(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint8_t old_plan[256], plan[256], accept[13];
+	size_t old_len, len;
+	struct states s;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	old_len = w.sent_len;
+	memcpy(old_plan, w.sent, old_len);
+	assert_int_equal(old_plan[0], CONTROL_ACTIVATE);
+	core_membership(c, both, 1, ring);
+	core_membership(c, both, 2, ring);
+	core_multicast(c, 0, 1, slice_of(old_plan, old_len));
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	len = w.sent_len;
+	memcpy(plan, w.sent, len);
+	core_multicast(c, 0, 1, slice_of(old_plan, old_len));
+	assert_int_equal(c->view.plan_generation, 0);
+	core_multicast(c, 0, 1, slice_of(plan, len));
+	assert_int_not_equal(c->view.plan_generation, 0);
+	memcpy(accept, old_plan, sizeof(accept));
+	accept[0] = CONTROL_ACCEPT;
+	core_multicast(c, 1, 9, slice_of(accept, sizeof(accept)));
+	assert_false(core_node_is_active(c, 1));
+	memcpy(accept, plan, sizeof(accept));
+	accept[0] = CONTROL_ACCEPT;
+	core_multicast(c, 1, 9, slice_of(accept, sizeof(accept)));
+	assert_true(core_node_is_active(c, 1));
+	core_free(c);
+}
+
+/* A member's STATE of the earlier meeting comes first: the view begins anew when the right one
+ * comes */
+static void test_old_state(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct states old, s;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	states_of(&old, &w, REASON_TOPOLOGY);
+	core_membership(c, both, 1, ring);
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	core_multicast(c, 1, 9, slice_of(old.theirs, old.len));
+	states_in(c, &s);
+	assert_int_equal(c->view.fsm.state, CORE_VIEW_GATHER);
+	states_of(&s, &w, REASON_NONE); /* it has told its own state once more */
+	states_in(c, &s);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	w.sent[0] = CONTROL_ACCEPT;
+	core_multicast(c, 1, 9, slice_of(w.sent, 13));
+	assert_true(core_node_is_active(c, 1));
+	core_free(c);
 }
 
 static size_t output_all(struct core *c, uint8_t *buf, size_t size)
@@ -714,6 +792,8 @@ int main(void)
 		cmocka_unit_test(test_attach_during_sweep),
 		cmocka_unit_test(test_attach_fails_here),
 		cmocka_unit_test(test_hostile_cpg),
+		cmocka_unit_test(test_old_view),
+		cmocka_unit_test(test_old_state),
 		cmocka_unit_test(test_session_resumes),
 		cmocka_unit_test(test_session_of_joiner),
 		cmocka_unit_test(test_duplicates_and_gaps),
