@@ -186,32 +186,28 @@ static int state_read_facts(struct core *c, struct cursor *s)
 	return 0;
 }
 
-/* Without it this node would hold back every packet of a peer behind the first one for it */
-static void db_missing(struct core *c)
+static int db_read(struct cursor *s, struct db_told *db)
 {
-	if (c->is_retired)
-		return;
-	c->is_retired = true;
-	c->ops->retire(c->world, REASON_NO_SPACE,
-		       "a database that the cluster has cannot be opened here");
+	if (cursor_u32(s, &db->flags) || cursor_text(s, db->name, sizeof(db->name)) ||
+	    db->name[0] == '\0' || strchr(db->name, '/') != NULL)
+		return -EBADMSG;
+	db->db_id = jenkins_db_id(db->name);
+	return 0;
 }
 
-static int state_read_dbs(struct core *c, struct cursor *s)
+static int state_read_dbs(struct member *m, struct cursor *s)
 {
-	char name[CORE_NAME_SIZE];
-	uint32_t n, flags;
+	uint32_t n;
 
+	free(m->dbs);
+	m->dbs = NULL;
+	m->dbs_n = 0;
 	if (cursor_u32(s, &n) || n > CORE_MAX_DBS)
 		return -EBADMSG;
-	for (uint32_t i = 0; i < n; i++) {
-		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) ||
-		    name[0] == '\0' || strchr(name, '/'))
+	m->dbs = core_alloc((n + 1) * sizeof(*m->dbs));
+	for (; m->dbs_n < n; m->dbs_n++)
+		if (db_read(s, &m->dbs[m->dbs_n]) != 0)
 			return -EBADMSG;
-		if (db_learn(c, name, flags) != 0) {
-			db_missing(c);
-			return 0;
-		}
-	}
 	return 0;
 }
 
@@ -234,7 +230,7 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;
 	/* What another version has behind these is not for us to read: it is kept out */
 	if (m->is_compatible && (state_read_node(c, m, s) || state_read_known(c, m, s) ||
-				 state_read_facts(c, s) || state_read_dbs(c, s) || cursor_end(s)))
+				 state_read_facts(c, s) || state_read_dbs(m, s) || cursor_end(s)))
 		return -EBADMSG;
 	m->has_state = true;
 	view_state_in(c);
@@ -394,11 +390,10 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 
 static int control_read(struct core *c, struct member *from, struct cursor *s)
 {
-	char name[CORE_NAME_SIZE];
+	struct db_told db;
 	struct incarnation inc;
 	uint8_t type, kind;
 	uint64_t view;
-	uint32_t flags;
 	int rc;
 
 	if (cursor_u8(s, &type))
@@ -410,11 +405,10 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		return 0;
 	}
 	if (type == CONTROL_ATTACH) {
-		if (cursor_u32(s, &flags) || cursor_text(s, name, sizeof(name)) ||
-		    name[0] == '\0' || strchr(name, '/'))
+		if (db_read(s, &db) != 0)
 			return -EBADMSG;
-		rc = db_learn(c, name, flags);
-		c->ops->attached(c->world, jenkins_db_id(name), rc);
+		rc = db_learn(c, db.name, db.flags);
+		c->ops->attached(c->world, db.db_id, rc);
 		/* An id that is taken, or too many databases: it is so on every node, so nobody has
 		 * this one. Anything else is this node's own trouble. */
 		if (rc != 0 && rc != -EEXIST && c->db_n < CORE_MAX_DBS)

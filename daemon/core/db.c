@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * db.c: which databases there are. An attach is a CPG message, so every node opens the same
- * databases in the same order; a joiner learns the others' from their STATE. The id is CTDB's:
- * Bob Jenkins' lookup3 over the name with its NUL.
+ * databases in the same order; a joiner learns the others' from their STATE, when all STATE is in.
+ * The id is CTDB's: Bob Jenkins' lookup3 over the name with its NUL.
+ *
+ * Two parts of a group can each attach a database under one name, of two types: their records are
+ * kept in ways that do not go together. When the parts meet, what the member of the newest active
+ * generation (of equals, the lowest pnn) that has this name tells is the type. Every member
+ * computes the same from all STATE, and a member that has told another is evicted: it retires its
+ * files and comes back without databases, and its clients, which have to attach again, are told
+ * that the type is another. Nothing weaker would do: clients have the old file mapped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,6 +52,108 @@ int db_learn(struct core *c, const char *name, uint32_t flags)
 		if (c->node[i] != NULL && c->node[i]->is_held)
 			c->ops->peer_resume(c->world, i);
 	return 0;
+}
+
+/* Without it this node would hold back every packet of a peer behind the first one for it */
+void db_missing(struct core *c)
+{
+	if (c->is_retired)
+		return;
+	c->is_retired = true;
+	c->ops->retire(c->world, REASON_NO_SPACE,
+		       "a database that the cluster has cannot be opened here");
+}
+
+/* ---- when members meet ---- */
+
+static bool db_is_other(const char *a, uint32_t a_flags, const struct db_told *b)
+{
+	return strcmp(a, b->name) != 0 ||
+	       ((a_flags ^ b->flags) & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+}
+
+/* Whose word counts more comes first; the same that known_is_evicted() goes by */
+static int teller_order(const void *a, const void *b)
+{
+	const struct member *x = *(struct member *const *)a, *y = *(struct member *const *)b;
+
+	if (x->active_generation != y->active_generation)
+		return x->active_generation > y->active_generation ? -1 : 1;
+	return x->pnn < y->pnn ? -1 : 1;
+}
+
+static int db_told(struct core *c, struct member *m, const struct db_told *t)
+{
+	struct db *db = db_get(c, t->db_id);
+
+	if (db == NULL) {
+		int rc = db_learn(c, t->name, t->flags);
+
+		if (rc != 0)
+			return rc;
+		db = db_get(c, t->db_id);
+	}
+	if (db->told == NULL) {
+		db->told = t;
+		db->teller = m->pnn;
+	} else if (db_is_other(db->told->name, db->told->flags, t)) {
+		m->has_other_db = true;
+		core_log(
+		    c, CORE_LOG_ERROR,
+		    "a member has a database of another type than the cluster, and starts anew "
+		    "without it | db=%s flags=%u node=%s(%u) cluster_db=%s cluster_flags=%u "
+		    "told_by=%s(%u)",
+		    t->name, t->flags, node_name(c, m->pnn), m->pnn, db->told->name,
+		    db->told->flags, node_name(c, db->teller), db->teller);
+	}
+	return 0;
+}
+
+/* One that was attached here after our STATE, while it was on its way: the others do not know that
+ * we have it. With a new STATE all come to the same end. */
+static bool db_is_untold(const struct core *c)
+{
+	const struct member *self = view_member(c, c->self);
+
+	for (size_t i = 0; i < c->db_n && !self->has_other_db; i++)
+		if (c->db[i]->told != NULL &&
+		    db_is_other(c->db[i]->name, c->db[i]->flags, c->db[i]->told))
+			return true;
+	return false;
+}
+
+bool db_settle(struct core *c)
+{
+	struct view *v = &c->view;
+	struct member **by_rank = core_alloc((v->n + 1) * sizeof(*by_rank));
+	bool is_settled;
+	int rc = 0;
+
+	for (size_t i = 0; i < c->db_n; i++)
+		c->db[i]->told = NULL;
+	for (size_t i = 0; i < v->n; i++)
+		by_rank[i] = &v->member[i];
+	qsort(by_rank, v->n, sizeof(*by_rank), teller_order);
+	for (size_t i = 0; i < v->n && rc == 0; i++) {
+		struct member *m = by_rank[i];
+
+		if (known_is_evicted(c, m))
+			continue;
+		for (size_t k = 0; k < m->dbs_n && rc == 0 && !m->has_other_db; k++)
+			rc = db_told(c, m, &m->dbs[k]);
+	}
+	is_settled = rc == 0 && !db_is_untold(c);
+	if (rc != 0)
+		db_missing(c);
+	else if (!is_settled)
+		control_send_restart(c);
+	free(by_rank);
+	for (size_t i = 0; i < v->n; i++) {
+		free(v->member[i].dbs);
+		v->member[i].dbs = NULL;
+		v->member[i].dbs_n = 0;
+	}
+	return is_settled;
 }
 
 int core_attach(struct core *c, const char *name, uint32_t flags)

@@ -58,6 +58,12 @@ struct node {
 
 /* ---- view.c ---- */
 
+/* A database as a member's STATE tells it */
+struct db_told {
+	uint32_t db_id, flags;
+	char name[CORE_NAME_SIZE];
+};
+
 /* One engine process in the group, and its STATE for this view */
 struct member {
 	uint32_t pnn, pid;
@@ -68,6 +74,9 @@ struct member {
 	struct incarnation *known, *active; /* who may be, and who is active in the two */
 	struct incarnation *started;
 	size_t known_n, active_n, started_n;
+	struct db_told *dbs; /* until all STATE is in */
+	size_t dbs_n;
+	bool has_other_db; /* than the cluster has under this name or id: evicted (db.c) */
 	bool is_leader; /* of active_generation */
 	bool is_compatible;
 	bool has_failed_lock; /* as leader of this view */
@@ -196,6 +205,8 @@ struct db {
 	uint32_t db_id, flags;
 	char name[CORE_NAME_SIZE];
 	bool is_swept; /* by this node, in this generation */
+	const struct db_told *told; /* what counts of it; inside db_settle() only */
+	uint32_t teller;
 };
 
 struct registration {
@@ -407,6 +418,12 @@ uint32_t slot_lmaster(const struct core *c, uint64_t hash);
 /* db.c */
 struct db *db_get(struct core *c, uint32_t db_id);
 int db_learn(struct core *c, const char *name, uint32_t flags); /* from STATE or ATTACH */
+/* A database that the cluster has cannot be opened here: retires */
+void db_missing(struct core *c);
+/* Every member has told its STATE: learns their databases, and finds who has another one under the
+ * same name (struct member, has_other_db). False: not with what they have told, or not on this
+ * node, which retires; the view begins anew. */
+bool db_settle(struct core *c);
 
 /* keystate.c */
 struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, struct slice key);

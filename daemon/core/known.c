@@ -153,8 +153,8 @@ void known_settle(struct core *c)
 	started_expire(c);
 }
 
-/* The cluster went on without m: it was active, and is not in the newest active generation. All
- * members come to the same answer. */
+/* The cluster went on without m: it was active, and is not in the newest active generation; or it
+ * has a database that the others cannot share. All members come to the same answer. */
 bool known_is_evicted(const struct core *c, const struct member *m)
 {
 	const struct view *v = &c->view;
@@ -163,6 +163,8 @@ bool known_is_evicted(const struct core *c, const struct member *m)
 
 	if (m->active_generation == 0)
 		return false;
+	if (m->has_other_db)
+		return true;
 	for (size_t i = 0; i < v->n; i++) { /* by pnn: the lowest of equals */
 		const struct member *o = &v->member[i];
 

@@ -84,6 +84,7 @@ static void member_forget(struct member *m)
 	free(m->known);
 	free(m->active);
 	free(m->started);
+	free(m->dbs);
 }
 
 static void view_gather(struct core *c, const char *why)
@@ -199,7 +200,8 @@ static bool member_leads(const struct core *c, const struct member *m, const str
 {
 	if (m->has_failed_lock || !m->is_compatible)
 		return false;
-	if (!member_was_active(c, m) && (m->topology != REASON_NONE || m->active_generation != 0))
+	if (!member_was_active(c, m) &&
+	    (m->topology != REASON_NONE || m->active_generation != 0 || m->has_other_db))
 		return false;
 	if (best == NULL)
 		return true;
@@ -222,9 +224,9 @@ static void view_plan(struct core *c)
 		m->has_tried = false;
 		m->kept_out = REASON_NONE;
 		if (m->is_joiner)
-			m->kept_out = m->active_generation != 0 ? REASON_EVICTED
-				      : !m->is_compatible	? REASON_VERSION
-								: m->topology;
+			m->kept_out = m->active_generation != 0 || m->has_other_db ? REASON_EVICTED
+				      : !m->is_compatible			   ? REASON_VERSION
+										   : m->topology;
 		if (member_leads(c, m, best))
 			best = m;
 	}
@@ -238,7 +240,10 @@ static void view_plan(struct core *c)
 		v->relead_ms = core_now(c) + RELEAD_MS;
 	if (self->kept_out == REASON_EVICTED && !core_has_bug(c, CORE_BUG_OLD_GENERATION)) {
 		c->is_retired = true;
-		c->ops->retire(c->world, REASON_EVICTED, "the cluster went on without this node");
+		c->ops->retire(c->world, REASON_EVICTED,
+			       self->has_other_db
+				   ? "a database here is not of the type that the cluster has"
+				   : "the cluster went on without this node");
 	}
 }
 
@@ -262,6 +267,8 @@ void view_state_in(struct core *c)
 		return;
 	c->view.digest = view_digest(&c->view);
 	known_settle(c);
+	if (!db_settle(c))
+		return;
 	view_plan(c);
 	if (c->is_retired)
 		return;

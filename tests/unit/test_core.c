@@ -497,6 +497,131 @@ static void test_old_state(void **state)
 	core_free(c);
 }
 
+/* The STATE of a peer that was active in a generation (0: never), with one database */
+static void peer_tells(struct core *c, uint32_t generation, const char *name, uint32_t flags)
+{
+	uint8_t buf[1024];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	writer_u8(&w, CONTROL_STATE);
+	writer_u64(&w, c->view.group);
+	writer_u64(&w, PEER_BOOT);
+	writer_u32(&w, CORE_PROTOCOL_MIN);
+	writer_u32(&w, CORE_PROTOCOL_MAX);
+	writer_u32(&w, generation);
+	writer_u32(&w, generation);
+	writer_u8(&w, 0);
+	writer_u32(&w, REASON_NONE);
+	writer_u64(&w, 1);
+	writer_text(&w, "node2");
+	writer_text(&w, "127.0.0.1");
+	writer_u16(&w, 0);
+	writer_zero(&w, CORE_KEY_SIZE);
+	for (int i = 0; i < 2; i++) { /* known, active */
+		writer_u32(&w, generation == 0 ? 0 : 2);
+		for (uint32_t pnn = 0; pnn < 2 && generation != 0; pnn++) {
+			writer_u32(&w, pnn);
+			writer_u64(&w, pnn == 0 ? 77 : PEER_BOOT);
+		}
+	}
+	writer_u32(&w, 0); /* started */
+	writer_u32(&w, 0); /* facts */
+	writer_u32(&w, 1);
+	writer_u32(&w, flags);
+	writer_text(&w, name);
+	core_multicast(c, 1, 9, slice_of(buf, w.len));
+}
+
+/* Its own STATE, of a view with the peer, which tells this */
+static void two_meet(struct world *w, uint32_t generation, uint32_t flags)
+{
+	core_membership(w->core, both, 2, ring);
+	core_multicast(w->core, 0, 1, slice_of(w->sent, w->sent_len));
+	peer_tells(w->core, generation, "a.tdb", flags);
+}
+
+/* A database of two types: a joiner's does not count */
+static void test_type_of_joiner(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	two_meet(&w, 0, DB_PERSISTENT);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	assert_int_equal(w.retired, 0);
+	assert_true(core_node_is_active(c, 0));
+	assert_false(core_node_is_active(c, 1));
+	assert_int_equal(c->node[1]->kept_out, REASON_EVICTED);
+	core_free(c);
+}
+
+/* ... nor, in one generation, that of the higher pnn; what it owns is waited for */
+static void test_type_of_equal(void **state)
+{
+	struct incarnation peer = { .pnn = 1, .boot_id = PEER_BOOT };
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	peer_joins(&w, REASON_NONE);
+	core_membership(c, both, 1, ring);
+	two_meet(&w, core_generation(c), 0);
+	assert_int_equal(view_member(c, 1)->kept_out, REASON_NONE);
+	core_membership(c, both, 1, ring);
+	two_meet(&w, core_generation(c), DB_PERSISTENT);
+	assert_int_equal(w.retired, 0);
+	assert_int_equal(view_member(c, 1)->kept_out, REASON_EVICTED);
+	assert_int_not_equal(w.sent[0], CONTROL_ACTIVATE);
+	core_membership(c, both, 1, ring); /* it has retired its engine */
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_int_not_equal(w.sent[0], CONTROL_ACTIVATE);
+	core_revoked(c, peer);
+	if (w.sent[0] == CONTROL_FACT)
+		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_int_equal(w.sent[0], CONTROL_ACTIVATE);
+	core_free(c);
+}
+
+/* ... but that of a newer generation does, and this node starts anew. Read-only is no type. */
+static void test_type_of_newer(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	two_meet(&w, core_generation(c) + 1, DB_READONLY);
+	assert_int_equal(w.retired, 0);
+	two_meet(&w, core_generation(c) + 1, DB_PERSISTENT);
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
+/* Attached here behind its STATE: told in another one, before it counts */
+static void test_type_untold(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct states s;
+
+	(void)state;
+	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
+	memcpy(s.theirs, w.sent, s.len = w.sent_len);
+	core_membership(c, both, 2, ring);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	core_multicast(c, 0, 1, slice_of(s.theirs, s.len));
+	assert_int_equal(core_attach(c, "b.tdb", 0), 0);
+	w.sent_len = 0;
+	peer_tells(c, core_generation(c) + 1, "b.tdb", DB_PERSISTENT);
+	assert_int_equal(w.retired, 0);
+	assert_int_equal(w.sent[0], CONTROL_RESTART);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* STATE */
+	peer_tells(c, core_generation(c) + 1, "b.tdb", DB_PERSISTENT);
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
 static size_t output_all(struct core *c, uint8_t *buf, size_t size)
 {
 	struct slice run[2];
@@ -794,6 +919,10 @@ int main(void)
 		cmocka_unit_test(test_hostile_cpg),
 		cmocka_unit_test(test_old_view),
 		cmocka_unit_test(test_old_state),
+		cmocka_unit_test(test_type_of_joiner),
+		cmocka_unit_test(test_type_of_equal),
+		cmocka_unit_test(test_type_of_newer),
+		cmocka_unit_test(test_type_untold),
 		cmocka_unit_test(test_session_resumes),
 		cmocka_unit_test(test_session_of_joiner),
 		cmocka_unit_test(test_duplicates_and_gaps),
