@@ -56,3 +56,35 @@ bool fence_watch_look(struct fence_watch *w, const char *name, const struct fenc
 	}
 	return false;
 }
+
+static void stamp_write(struct writer *w, struct fence_stamp stamp)
+{
+	writer_u64(w, (uint64_t)stamp.s);
+	writer_u64(w, (uint64_t)stamp.ns);
+}
+
+static int stamp_read(struct cursor *c, struct fence_stamp *stamp)
+{
+	uint64_t s, ns;
+
+	if (cursor_u64(c, &s) || cursor_u64(c, &ns))
+		return 1;
+	*stamp = (struct fence_stamp){ (int64_t)s, (int64_t)ns };
+	return 0;
+}
+
+void fence_watch_write(const struct fence_watch *w, struct writer *to)
+{
+	stamp_write(to, w->baseline);
+	stamp_write(to, w->since);
+}
+
+int fence_watch_read(struct fence_watch *w, struct cursor *from)
+{
+	struct fence_watch read = { .is_based = true };
+
+	if (stamp_read(from, &read.baseline) || stamp_read(from, &read.since))
+		return 1;
+	*w = read;
+	return 0;
+}

@@ -18,6 +18,9 @@
  * entry that is found without one counts only when it is newer than the watch itself by more than
  * FENCE_SKEW_S, more than two nodes' clocks can be apart. What is refused in this way costs time,
  * not safety: in doubt the node is not fenced, and fencing is asked for again.
+ *
+ * A watch outlives the helper: the engine keeps its baseline and gives it to the next helper, for
+ * which every fencing meanwhile is an entry that is found without a notification.
  */
 #ifndef COTDB_FENCE_HISTORY_H
 #define COTDB_FENCE_HISTORY_H
@@ -25,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "ipc.h"
 
 #define FENCE_SKEW_S 120
 
@@ -56,6 +60,9 @@ struct fence_watch {
  */
 bool fence_watch_look(struct fence_watch *w, const char *name, const struct fence_entry *e,
 		      size_t n, bool is_notified, struct fence_stamp now);
+/* FENCE_BASE_SIZE bytes of a watch that is based, and a watch made of them again; 0 or 1 */
+void fence_watch_write(const struct fence_watch *w, struct writer *to);
+int fence_watch_read(struct fence_watch *w, struct cursor *from);
 /* Whether an action takes a node down */
 bool fence_is_fencing(const char *action);
 

@@ -26,6 +26,7 @@
 
 #define IPC_FD 3
 #define IPC_MAX 65536
+#define FENCE_BASE_SIZE 32
 
 enum ipc_type {
 	/* engine -> supervisor */
@@ -49,11 +50,15 @@ enum ipc_type {
 	IPC_FENCE_REQUEST,     /* u32 nodeid, text node name, u64 boot id */
 	IPC_TOPOLOGY_CHECK,    /* u32 n, n x (u32 nodeid, text node name): corosync's nodelist */
 	IPC_NODE_ATTRIBUTES,   /* text state, u32 generation, text leader's name */
+	IPC_FENCE_RESUME,      /* u32 nodeid, text node name, u64 boot id, bytes of IPC_FENCE_BASED: a watch that an
+				  earlier helper had begun goes on */
 	/* Pacemaker helper -> engine */
 	IPC_FENCED = 160,      /* u32 nodeid, u64 boot id: fenced after the watch of that boot id began */
 	IPC_FENCE_FAILED,      /* u32 nodeid, u64 boot id, text */
 	IPC_TOPOLOGY,          /* u32 reason, text: verdict, repeated when the CIB changes it */
 	IPC_PACEMAKER_UP,      /* u32 is_connected, text: CIB and fencer */
+	IPC_FENCE_BASED,       /* u32 nodeid, u64 boot id, bytes: from when on the watch counts, for IPC_FENCE_RESUME;
+				  FENCE_BASE_SIZE bytes that only the helper understands */
 	/* engine -> TDB worker */
 	IPC_WORK_LOCK = 192,   /* u64 cookie, text path, u32 tdb flags, bytes key: wait for the chain lock */
 	IPC_WORK_UNLOCK,       /* (none): let it go */

@@ -109,13 +109,26 @@ void pacemaker_lost(struct pacemaker *p, const char *what)
 static int on_incarnation(struct pacemaker *p, enum ipc_type type, struct cursor *c)
 {
 	char name[CIB_NAME_SIZE];
+	struct fence_watch watch;
+	struct cursor base = { 0 };
+	struct slice bytes;
 	uint64_t boot_id;
 	uint32_t nodeid;
 
-	if (cursor_u32(c, &nodeid) || cursor_text(c, name, sizeof(name)) ||
-	    cursor_u64(c, &boot_id) || cursor_end(c))
+	if (cursor_u32(c, &nodeid) || cursor_text(c, name, sizeof(name)) || cursor_u64(c, &boot_id))
 		return -EBADMSG;
-	if (type == IPC_FENCE_WATCH)
+	if (type == IPC_FENCE_RESUME) {
+		if (cursor_block(c, FENCE_BASE_SIZE, &bytes))
+			return -EBADMSG;
+		base = cursor_of(bytes.p, bytes.len);
+		if (fence_watch_read(&watch, &base) || cursor_end(&base))
+			return -EBADMSG;
+	}
+	if (cursor_end(c))
+		return -EBADMSG;
+	if (type == IPC_FENCE_RESUME)
+		fencer_resume(p, nodeid, name, boot_id, &watch);
+	else if (type == IPC_FENCE_WATCH)
 		fencer_watch(p, nodeid, name, boot_id);
 	else
 		fencer_request(p, nodeid, name, boot_id);
@@ -167,6 +180,7 @@ static gboolean on_channel(gint fd, GIOCondition condition, gpointer arg)
 		_exit(0); /* the engine is gone, and with it everybody who could use what we know */
 	switch (type) {
 	case IPC_FENCE_WATCH:
+	case IPC_FENCE_RESUME:
 	case IPC_FENCE_REQUEST:
 		error = on_incarnation(p, (enum ipc_type)type, &c);
 		break;

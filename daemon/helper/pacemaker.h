@@ -98,6 +98,9 @@ void pacemaker_lost(struct pacemaker *p, const char *what);
 int fencer_connect(struct pacemaker *p);
 void fencer_disconnect(struct pacemaker *p, const char *why);
 void fencer_watch(struct pacemaker *p, uint32_t nodeid, const char *name, uint64_t boot_id);
+/* The same with a watch that an earlier helper had begun */
+void fencer_resume(struct pacemaker *p, uint32_t nodeid, const char *name, uint64_t boot_id,
+		   const struct fence_watch *watch);
 void fencer_request(struct pacemaker *p, uint32_t nodeid, const char *name, uint64_t boot_id);
 
 int topology_connect(struct pacemaker *p);

@@ -51,6 +51,20 @@ static void tell_fenced(struct pacemaker *p, struct fencer_node *n)
 	pacemaker_send(&w);
 }
 
+/* For the next helper, if this one ends */
+static void tell_based(struct pacemaker *p, const struct fencer_node *n)
+{
+	struct writer w = pacemaker_begin(p, IPC_FENCE_BASED);
+	uint8_t base[FENCE_BASE_SIZE];
+	struct writer b = writer_of(base, sizeof(base));
+
+	fence_watch_write(&n->watch, &b);
+	writer_u32(&w, n->nodeid);
+	writer_u64(&w, n->boot_id);
+	writer_block(&w, base, b.len);
+	pacemaker_send(&w);
+}
+
 static void tell_failed(struct pacemaker *p, struct fencer_node *n, const char *text)
 {
 	struct writer w = pacemaker_begin(p, IPC_FENCE_FAILED);
@@ -124,6 +138,7 @@ static void look(struct pacemaker *p, const char *notified)
 	for (guint i = 0; i < p->fencer.nodes->len; i++) {
 		struct fencer_node *n = node_at(p, i);
 		bool is_notified = notified != NULL && strcasecmp(notified, n->name) == 0;
+		bool was_based = n->watch.is_based;
 
 		if (n->is_told)
 			continue;
@@ -131,6 +146,8 @@ static void look(struct pacemaker *p, const char *notified)
 				     (struct fence_entry *)(void *)entries->data, entries->len,
 				     is_notified, (struct fence_stamp){ now.tv_sec, now.tv_nsec }))
 			tell_fenced(p, n);
+		if (!was_based && n->watch.is_based)
+			tell_based(p, n);
 		is_open = is_open || !n->watch.is_based;
 	}
 	(void)g_array_free(entries, TRUE);
@@ -269,6 +286,20 @@ void fencer_watch(struct pacemaker *p, uint32_t nodeid, const char *name, uint64
 		return; /* watched already, from an earlier moment on */
 	if (node_add(p, nodeid, name, boot_id) != NULL)
 		look(p, NULL);
+}
+
+void fencer_resume(struct pacemaker *p, uint32_t nodeid, const char *name, uint64_t boot_id,
+		   const struct fence_watch *watch)
+{
+	struct fencer_node *n;
+
+	if (node_find(p, nodeid, boot_id) != NULL)
+		return;
+	n = node_add(p, nodeid, name, boot_id);
+	if (n == NULL)
+		return;
+	n->watch = *watch;
+	look(p, NULL);
 }
 
 struct request {

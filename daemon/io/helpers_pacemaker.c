@@ -2,8 +2,8 @@
 /*
  * helpers_pacemaker.c: the channel to the Pacemaker helper: fencing, the CIB's topology, node
  * attributes. What it was told is kept here, so that a helper that had to be started again is told
- * all of it once more. Requests to fence that were under way then count as failed: the core asks
- * again if it still needs to.
+ * all of it once more; a watch goes on from where it began. Requests to fence that were under way
+ * then count as failed: the core asks again if it still needs to.
  */
 #include "helpers_private.h"
 
@@ -38,6 +38,8 @@ static void pacemaker_tell_node(struct engine *e, enum ipc_type type, struct inc
 	writer_u32(&w, inc.pnn + 1);
 	writer_text(&w, node != NULL ? node->name : "");
 	writer_u64(&w, inc.boot_id);
+	if (type == IPC_FENCE_RESUME)
+		writer_block(&w, pacemaker_of(e)->watch[inc.pnn].base, FENCE_BASE_SIZE);
 	pacemaker_send(e, &w);
 }
 
@@ -83,7 +85,7 @@ static void pacemaker_started(struct helper *h)
 		const struct fence_watch *watch = &p->watch[pnn];
 
 		if (watch->boot_id != 0)
-			pacemaker_tell_node(e, IPC_FENCE_WATCH,
+			pacemaker_tell_node(e, watch->has_base ? IPC_FENCE_RESUME : IPC_FENCE_WATCH,
 					    (struct incarnation){ pnn, watch->boot_id });
 		/* Asked for while there was no helper */
 		if (watch->requested_boot_id != 0)
@@ -118,6 +120,23 @@ static int pacemaker_fenced(struct engine *e, struct cursor *c)
 	if (watch->requested_boot_id == inc.boot_id)
 		watch->requested_boot_id = 0;
 	core_fenced(e->core, inc);
+	return 0;
+}
+
+static int pacemaker_fence_based(struct engine *e, struct cursor *c)
+{
+	struct fence_watch *watch;
+	struct incarnation inc;
+	struct slice base;
+
+	if (pacemaker_incarnation(c, &inc) || cursor_block(c, FENCE_BASE_SIZE, &base) ||
+	    base.len != FENCE_BASE_SIZE)
+		return 1;
+	watch = &pacemaker_of(e)->watch[inc.pnn];
+	if (watch->boot_id == inc.boot_id) {
+		memcpy(watch->base, base.p, FENCE_BASE_SIZE);
+		watch->has_base = true;
+	}
 	return 0;
 }
 
@@ -167,6 +186,9 @@ static void pacemaker_packet(struct channel *ch, enum ipc_type type, struct curs
 	switch (type) {
 	case IPC_FENCED:
 		failed = pacemaker_fenced(h->engine, c);
+		break;
+	case IPC_FENCE_BASED:
+		failed = pacemaker_fence_based(h->engine, c);
 		break;
 	case IPC_FENCE_FAILED:
 		failed = pacemaker_fence_failed(h->engine, c);
@@ -226,10 +248,15 @@ void pacemaker_open(struct engine *e)
 
 void helpers_fence_watch(struct engine *e, struct incarnation inc)
 {
+	struct fence_watch *watch;
+
 	if (inc.pnn >= CORE_MAX_NODES)
 		return;
-	pacemaker_of(e)->watch[inc.pnn].boot_id = inc.boot_id;
-	pacemaker_tell_node(e, IPC_FENCE_WATCH, inc);
+	watch = &pacemaker_of(e)->watch[inc.pnn];
+	if (watch->boot_id != inc.boot_id)
+		watch->has_base = false;
+	watch->boot_id = inc.boot_id;
+	pacemaker_tell_node(e, watch->has_base ? IPC_FENCE_RESUME : IPC_FENCE_WATCH, inc);
 }
 
 void helpers_fence_request(struct engine *e, struct incarnation inc)

@@ -46,6 +46,8 @@ struct reclock {
 /* What the Pacemaker helper was told about a node */
 struct fence_watch {
 	uint64_t boot_id; /* of the incarnation that is watched, 0: none */
+	uint8_t base[FENCE_BASE_SIZE]; /* from when on: for the next helper */
+	bool has_base;
 	uint64_t
 	    requested_boot_id; /* of the one whose fencing was asked for without an answer yet */
 };

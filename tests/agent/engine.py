@@ -3,8 +3,8 @@
 sends packets and waits for its answers (daemon/helper/ipc.h)."""
 import os, select, socket, struct, subprocess, time
 
-WATCH, REQUEST, CHECK, ATTRIBUTES = 128, 129, 130, 131
-FENCED, FAILED, TOPOLOGY, UP = 160, 161, 162, 163
+WATCH, REQUEST, CHECK, ATTRIBUTES, RESUME = 128, 129, 130, 131, 132
+FENCED, FAILED, TOPOLOGY, UP, BASED = 160, 161, 162, 163, 164
 
 
 def text(s):
@@ -50,6 +50,9 @@ class Helper:
     def watch(self, nodeid, name, boot_id):
         self.send(WATCH, struct.pack("<I", nodeid) + text(name) + struct.pack("<Q", boot_id))
 
+    def resume(self, nodeid, name, boot_id, base):
+        self.send(RESUME, struct.pack("<I", nodeid) + text(name) + struct.pack("<QI", boot_id, len(base)) + base)
+
     def request(self, nodeid, name, boot_id):
         self.send(REQUEST, struct.pack("<I", nodeid) + text(name) + struct.pack("<Q", boot_id))
 
@@ -69,6 +72,8 @@ class Helper:
             got = (kind, r.u32(), r.u64())
         elif kind == FAILED:
             got = (kind, r.u32(), r.u64(), r.text())
+        elif kind == BASED:
+            got = (kind, r.u32(), r.u64(), r.data[4:])
         elif kind in (TOPOLOGY, UP):
             got = (kind, r.u32(), r.text())
         else:

@@ -27,7 +27,7 @@ tests_unit_test_cib_read_LDADD = libcotdb-cib.a $(XML_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_fence_history_SOURCES = tests/unit/test_fence_history.c
 tests_unit_test_fence_history_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_fence_history_LDADD = libcotdb-cib.a $(CMOCKA_LIBS)
+tests_unit_test_fence_history_LDADD = libcotdb-cib.a libcotdb-base.a $(CMOCKA_LIBS)
 
 tests_unit_test_supervisor_act_SOURCES = \
 	tests/unit/test_supervisor_act.c tools/supervisor_act.c tools/supervisor_ask.c

@@ -133,6 +133,42 @@ static void unnotified_entry_must_be_beyond_the_skew(void **state)
 	assert_true(fence_watch_look(&w, "node3", near, 1, true, at_1010));
 }
 
+/* The helper that began the watch has ended; the next one gets what it left to the engine */
+static struct fence_watch resumed(const struct fence_watch *old)
+{
+	struct fence_watch w = { .is_based = false };
+	uint8_t base[FENCE_BASE_SIZE];
+	struct writer to = writer_of(base, sizeof(base));
+	struct cursor from = cursor_of(base, sizeof(base)), cut = cursor_of(base, sizeof(base) - 1);
+
+	fence_watch_write(old, &to);
+	assert_int_equal(to.len, FENCE_BASE_SIZE);
+	assert_false(to.failed);
+	assert_int_not_equal(fence_watch_read(&w, &cut), 0);
+	assert_int_equal(fence_watch_read(&w, &from), 0);
+	assert_int_equal(cursor_end(&from), 0);
+	return w;
+}
+
+static void fencing_while_no_helper_ran_counts(void **state)
+{
+	const struct fence_entry before[] = { DONE("node3", 995, 7) };
+	const struct fence_entry near[] = { DONE("node3", 1005, 0), DONE("node3", 995, 7) };
+	const struct fence_entry after[] = { DONE("node3", 5000, 0), DONE("node3", 995, 7) };
+	struct fence_watch old = watch_on(before, N(before)), w = resumed(&old);
+	const struct fence_stamp now = { 5010, 0 };
+
+	(void)state;
+	assert_false(fence_watch_look(&w, "node3", before, N(before), false, now));
+	/* it may be another clock's word of a fencing before the watch */
+	assert_false(fence_watch_look(&w, "node3", near, N(near), false, now));
+	assert_true(fence_watch_look(&w, "node3", after, N(after), false, now));
+	assert_true(fence_watch_look(&w, "node3", near, N(near), true, now));
+	/* a watch of its own would take it for one of before */
+	w = watch_on(after, N(after));
+	assert_false(fence_watch_look(&w, "node3", after, N(after), true, now));
+}
+
 static void clock_set_back_means_doubt(void **state)
 {
 	const struct fence_entry before[] = { DONE("node3", 999, 0) };
@@ -154,6 +190,7 @@ int main(void)
 		cmocka_unit_test(operation_on_another_node_does_not_keep_it_open),
 		cmocka_unit_test(later_operation_does_not_hide_a_fencing),
 		cmocka_unit_test(unnotified_entry_must_be_beyond_the_skew),
+		cmocka_unit_test(fencing_while_no_helper_ran_counts),
 		cmocka_unit_test(clock_set_back_means_doubt),
 	};
 
