@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_core
-TESTS += tests/unit/test_core
-tests_unit_test_core_SOURCES = tests/unit/test_core.c
+core_tests = tests/unit/test_core tests/unit/test_core_view
+check_PROGRAMS += $(core_tests)
+TESTS += $(core_tests)
+
+tests_unit_test_core_SOURCES = \
+	tests/unit/test_core.c tests/unit/core_world.c tests/unit/core_world.h
 tests_unit_test_core_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_core_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
+
+tests_unit_test_core_view_SOURCES = \
+	tests/unit/test_core_view.c tests/unit/core_world.c tests/unit/core_world.h
+tests_unit_test_core_view_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_core_view_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
 endif

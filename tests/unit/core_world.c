@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* core_world.c: see core_world.h */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "core_world.h"
+
+static uint64_t w_now(void *v)
+{
+	return ((struct world *)v)->now;
+}
+static void w_log(void *v, enum core_log level, const char *text)
+{
+	(void)v, (void)level, (void)text;
+}
+static void w_multicast(void *v, const void *msg, size_t len)
+{
+	struct world *w = v;
+
+	assert_true(len <= sizeof(w->sent));
+	memcpy(w->sent, msg, len);
+	w->sent_len = len;
+	w->multicasts++;
+}
+static void w_peer_set(void *v, uint32_t pnn, const struct core_peer *peer)
+{
+	(void)pnn;
+	((struct world *)v)->peers += peer != NULL;
+}
+static void w_peer_wake(void *v, uint32_t pnn)
+{
+	(void)pnn;
+	((struct world *)v)->wakes++;
+}
+static void w_peer_resume(void *v, uint32_t pnn)
+{
+	(void)pnn;
+	((struct world *)v)->resumes++;
+}
+static void w_forwarded(void *v, uint32_t from, struct slice data)
+{
+	(void)v, (void)from, (void)data;
+}
+static void w_reply(void *v, uint64_t client, uint32_t reqid, struct slice data)
+{
+	(void)client, (void)reqid, (void)data;
+	((struct world *)v)->replies++;
+}
+static void w_error(void *v, uint64_t client, uint32_t reqid, const char *text)
+{
+	(void)client, (void)reqid, (void)text;
+	((struct world *)v)->errors++;
+}
+static void w_message(void *v, uint64_t client, uint64_t srvid, struct slice data)
+{
+	(void)client, (void)srvid, (void)data;
+	((struct world *)v)->messages++;
+}
+static void w_attached(void *v, uint32_t db_id, int status)
+{
+	(void)v, (void)db_id, (void)status;
+}
+static int w_db_open(void *v, uint32_t db_id, const char *name, uint32_t flags)
+{
+	(void)db_id, (void)name, (void)flags;
+	return ((struct world *)v)->is_full ? -ENOSPC : 0;
+}
+static void w_db_close(void *v, uint32_t db_id)
+{
+	(void)v, (void)db_id;
+}
+static int w_lock(void *v, uint32_t db_id, struct slice key)
+{
+	struct world *w = v;
+
+	(void)db_id, (void)key;
+	return w->is_broken ? -EIO : w->is_locked_outside ? -EAGAIN : 0;
+}
+static void w_unlock(void *v, uint32_t db_id, struct slice key)
+{
+	(void)v, (void)db_id, (void)key;
+}
+static int w_get(void *v, uint32_t db_id, struct slice key, struct record_header *h,
+		 struct slice *body)
+{
+	struct world *w = v;
+
+	(void)db_id, (void)key;
+	if (!w->has_record)
+		return -ENOENT;
+	*h = w->header;
+	*body = slice_of(w->record, w->record_len);
+	return 0;
+}
+static int w_put(void *v, uint32_t db_id, struct slice key, const struct record_header *h,
+		 struct slice body)
+{
+	struct world *w = v;
+
+	(void)db_id, (void)key;
+	if (body.len > sizeof(w->record) || w->is_full)
+		return -ENOSPC;
+	if (body.len > 0)
+		memmove(w->record, body.p, body.len);
+	w->record_len = body.len;
+	w->header = *h;
+	w->has_record = true;
+	return 0;
+}
+static int w_del(void *v, uint32_t db_id, struct slice key)
+{
+	(void)v, (void)db_id, (void)key;
+	return 0;
+}
+static void w_sweep(void *v, uint32_t db_id, uint64_t cookie)
+{
+	(void)v, (void)db_id, (void)cookie;
+}
+static void w_nothing(void *v)
+{
+	(void)v;
+}
+static void w_retire(void *v, enum reason why, const char *text)
+{
+	(void)why, (void)text;
+	((struct world *)v)->retired++;
+}
+static void w_incarnation(void *v, struct incarnation inc)
+{
+	(void)v, (void)inc;
+}
+static void w_persist(void *v, uint32_t generation, const struct incarnation *active, size_t n)
+{
+	(void)v, (void)generation, (void)active, (void)n;
+}
+
+static const struct core_ops ops = {
+	.now_ms = w_now,
+	.log = w_log,
+	.multicast = w_multicast,
+	.peer_set = w_peer_set,
+	.peer_wake = w_peer_wake,
+	.peer_resume = w_peer_resume,
+	.forwarded = w_forwarded,
+	.call_reply = w_reply,
+	.call_error = w_error,
+	.message = w_message,
+	.attached = w_attached,
+	.db_open = w_db_open,
+	.db_close = w_db_close,
+	.lock = w_lock,
+	.unlock = w_unlock,
+	.get = w_get,
+	.put = w_put,
+	.del = w_del,
+	.sweep_start = w_sweep,
+	.freeze = w_nothing,
+	.unfreeze = w_nothing,
+	.retire = w_retire,
+	.lock_try = w_nothing,
+	.lock_probe = w_nothing,
+	.lock_check = w_nothing,
+	.lock_release = w_nothing,
+	.fence_watch = w_incarnation,
+	.fence_request = w_incarnation,
+	.persist = w_persist,
+	.status_changed = w_nothing,
+};
+
+const struct core_member both[2] = { { 0, 1 }, { 1, 9 } };
+const struct core_ring ring = { .node = 1, .seq = 4 };
+
+struct core *node_alone(struct world *w)
+{
+	struct core_config config = { .self = { .pnn = 0, .boot_id = 77 },
+				      .node_name = "node1",
+				      .address = "127.0.0.1",
+				      .lock_timeout_ms = 1000 };
+	struct core_member self = { .pnn = 0, .pid = 1 };
+	struct core *c;
+
+	memset(w, 0, sizeof(*w));
+	w->now = 1000;
+	c = w->core = core_new(&config, &ops, w);
+	assert_non_null(c);
+	core_topology(c, REASON_NONE, "");
+	core_supervisor(c, 0, true, true);
+	core_quorum(c, true, ring);
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own STATE */
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own ACTIVATE */
+	assert_true(core_node_is_active(c, 0));
+	assert_int_equal(core_attach(c, "a.tdb", 0), -EINPROGRESS);
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len));
+	assert_int_equal(core_attach(c, "a.tdb", 0), 0);
+	return c;
+}
+
+struct core_call call_of(struct core *c, const char *key)
+{
+	struct core_db_info info;
+
+	assert_int_equal(core_db_info(c, 0, &info), 0);
+	return (struct core_call){ .db_id = info.db_id,
+				   .callid = CALL_NULL,
+				   .key = slice_of(key, strlen(key)) };
+}
+
+void states_of(struct states *s, const struct world *w, uint8_t verdict)
+{
+	assert_int_equal(w->sent[0], CONTROL_STATE);
+	s->len = w->sent_len;
+	memcpy(s->mine, w->sent, s->len);
+	memcpy(s->theirs, s->mine, s->len);
+	s->theirs[9] ^= 0x55;			 /* boot id */
+	memset(s->theirs + 9 + 8 + 8 + 4, 0, 5); /* never active, does not lead */
+	s->theirs[9 + 8 + 8 + 4 + 5] = verdict;
+}
+
+void states_in(struct core *c, const struct states *s)
+{
+	core_multicast(c, 0, 1, slice_of(s->mine, s->len));
+	core_multicast(c, 1, 9, slice_of(s->theirs, s->len));
+}
+
+void peer_joins(struct world *w, uint8_t verdict)
+{
+	struct core *c = w->core;
+	struct states s;
+
+	core_membership(c, both, 2, ring);
+	states_of(&s, w, verdict);
+	states_in(c, &s);
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* ACTIVATE */
+	if (verdict == REASON_NONE) /* nobody is active before everybody has the plan */
+		assert_false(core_node_is_active(c, 1));
+	w->sent[0] = CONTROL_ACCEPT; /* the rest is as in ACTIVATE: view, generation */
+	core_multicast(c, 1, 9, slice_of(w->sent, 13));
+	assert_int_equal(core_node_is_active(c, 1), verdict == REASON_NONE);
+}
+
+struct core *node_with_peer(struct world *w)
+{
+	struct core *c = node_alone(w);
+
+	peer_joins(w, REASON_NONE);
+	assert_int_equal(w->peers, 1);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), 0);
+	return c;
+}

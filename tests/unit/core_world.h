@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * core_world.h: one core for the unit tests, in a world that answers nothing by itself, and a
+ * second node that is played by hand. node1 is pnn 0, boot id 77, pid 1; node2 is pnn 1, pid 9.
+ */
+#ifndef COTDB_CORE_WORLD_H
+#define COTDB_CORE_WORLD_H
+
+#include "daemon/core/internal.h"
+
+struct world {
+	uint64_t now;
+	uint8_t sent[65536]; /* the last multicast */
+	size_t sent_len;
+	unsigned int multicasts, replies, errors, messages, retired, peers, wakes, resumes;
+	char record[256]; /* the store: one record */
+	size_t record_len;
+	struct record_header header;
+	bool has_record, is_locked_outside, is_full, is_broken;
+	struct core *core;
+};
+
+extern const struct core_member both[2];
+extern const struct core_ring ring;
+
+/* node1 alone in its group up to an active generation, with one database, a.tdb. To be freed with
+ * core_free(); w has to live as long. */
+struct core *node_alone(struct world *w);
+/* A call for a record of that database. Borrows key. */
+struct core_call call_of(struct core *c, const char *key);
+
+/* What the two members of a view tell: node2's STATE is node1's with another boot id, of a node
+ * that was never active, and with this topology verdict */
+#define PEER_BOOT (77 ^ 0x55)
+struct states {
+	uint8_t mine[65536], theirs[65536];
+	size_t len;
+};
+/* The last multicast was node1's STATE */
+void states_of(struct states *s, const struct world *w, uint8_t verdict);
+void states_in(struct core *c, const struct states *s);
+/* node2 joins, and is kept out unless the verdict is REASON_NONE */
+void peer_joins(struct world *w, uint8_t verdict);
+/* Both are active, and have a link */
+struct core *node_with_peer(struct world *w);
+
+#endif

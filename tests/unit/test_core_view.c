@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_core_view.c: what a node makes of CPG's messages: views, databases, and whatever a member
+ * may say. Whole clusters are the simulator's work.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "core_world.h"
+
+/* A database that is attached while an older one is swept does not keep the sweep from ending */
+static void test_attach_during_sweep(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_member self = { .pnn = 0, .pid = 2 };
+	struct core_call call = call_of(c, "k");
+	struct core_status s;
+
+	(void)state;
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* STATE */
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* ACTIVATE: a.tdb is being swept */
+	core_status(c, &s);
+	assert_true(s.is_recovering);
+	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len));
+	core_call(c, 1, 5, &call);
+	assert_int_equal(w.replies, 0);
+	core_sweep_end(c, call.db_id, s.generation);
+	core_status(c, &s);
+	assert_false(s.is_recovering);
+	assert_int_equal(w.replies, 1);
+	core_free(c);
+}
+
+/* A database that all have but this node: it cannot go on */
+static void test_attach_fails_here(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
+	w.is_full = true;
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
+/* Every truncation and many mutations of what members say: dropped, and the node goes on */
+static void test_hostile_cpg(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint8_t state_msg[65536], msg[65536];
+	size_t len;
+	uint32_t seed = 1;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	len = w.sent_len;
+	memcpy(state_msg, w.sent, len); /* a STATE of the new view */
+	for (size_t n = 0; n < len; n++)
+		core_multicast(c, 1, 9, slice_of(state_msg, n));
+	for (unsigned int i = 0; i < 20000; i++) {
+		memcpy(msg, state_msg, len);
+		for (unsigned int k = 0; k < 1 + i % 4; k++) {
+			seed = seed * 1664525 + 1013904223;
+			msg[(seed >> 8) % len] = (uint8_t)(seed >> 24);
+		}
+		seed = seed * 1664525 + 1013904223;
+		msg[0] = (uint8_t)(i % 3 == 0 ? seed >> 24 : CONTROL_STATE + i % 9);
+		core_multicast(c, 1, 9, slice_of(msg, len));
+		if (w.retired > 0) { /* told that the cluster went on without it: as it should be */
+			core_free(c);
+			c = node_alone(&w);
+			core_membership(c, both, 2, ring);
+		}
+	}
+	core_multicast(c, 5, 5, slice_of(state_msg, len)); /* from nobody */
+	core_free(c);
+}
+
+/* The same two meet again: what was sent when they met before does not count, although it comes
+ * only now */
+static void test_old_view(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint8_t old_plan[256], plan[256], accept[13];
+	size_t old_len, len;
+	struct states s;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	old_len = w.sent_len;
+	memcpy(old_plan, w.sent, old_len);
+	assert_int_equal(old_plan[0], CONTROL_ACTIVATE);
+	core_membership(c, both, 1, ring);
+	core_membership(c, both, 2, ring);
+	core_multicast(c, 0, 1, slice_of(old_plan, old_len));
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	len = w.sent_len;
+	memcpy(plan, w.sent, len);
+	core_multicast(c, 0, 1, slice_of(old_plan, old_len));
+	assert_int_equal(c->view.plan_generation, 0);
+	core_multicast(c, 0, 1, slice_of(plan, len));
+	assert_int_not_equal(c->view.plan_generation, 0);
+	memcpy(accept, old_plan, sizeof(accept));
+	accept[0] = CONTROL_ACCEPT;
+	core_multicast(c, 1, 9, slice_of(accept, sizeof(accept)));
+	assert_false(core_node_is_active(c, 1));
+	memcpy(accept, plan, sizeof(accept));
+	accept[0] = CONTROL_ACCEPT;
+	core_multicast(c, 1, 9, slice_of(accept, sizeof(accept)));
+	assert_true(core_node_is_active(c, 1));
+	core_free(c);
+}
+
+/* A member's STATE of the earlier meeting comes first: the view begins anew when the right one
+ * comes */
+static void test_old_state(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct states old, s;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	states_of(&old, &w, REASON_TOPOLOGY);
+	core_membership(c, both, 1, ring);
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	core_multicast(c, 1, 9, slice_of(old.theirs, old.len));
+	states_in(c, &s);
+	assert_int_equal(c->view.fsm.state, CORE_VIEW_GATHER);
+	states_of(&s, &w, REASON_NONE); /* it has told its own state once more */
+	states_in(c, &s);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	w.sent[0] = CONTROL_ACCEPT;
+	core_multicast(c, 1, 9, slice_of(w.sent, 13));
+	assert_true(core_node_is_active(c, 1));
+	core_free(c);
+}
+
+/* The STATE of a peer that was active in a generation (0: never), with one database */
+static void peer_tells(struct core *c, uint32_t generation, const char *name, uint32_t flags)
+{
+	uint8_t buf[1024];
+	struct writer w = writer_of(buf, sizeof(buf));
+
+	writer_u8(&w, CONTROL_STATE);
+	writer_u64(&w, c->view.group);
+	writer_u64(&w, PEER_BOOT);
+	writer_u32(&w, CORE_PROTOCOL_MIN);
+	writer_u32(&w, CORE_PROTOCOL_MAX);
+	writer_u32(&w, generation);
+	writer_u32(&w, generation);
+	writer_u8(&w, 0);
+	writer_u32(&w, REASON_NONE);
+	writer_u64(&w, 1);
+	writer_text(&w, "node2");
+	writer_text(&w, "127.0.0.1");
+	writer_u16(&w, 0);
+	writer_zero(&w, CORE_KEY_SIZE);
+	for (int i = 0; i < 2; i++) { /* known, active */
+		writer_u32(&w, generation == 0 ? 0 : 2);
+		for (uint32_t pnn = 0; pnn < 2 && generation != 0; pnn++) {
+			writer_u32(&w, pnn);
+			writer_u64(&w, pnn == 0 ? 77 : PEER_BOOT);
+		}
+	}
+	writer_u32(&w, 0); /* started */
+	writer_u32(&w, 0); /* facts */
+	writer_u32(&w, 1);
+	writer_u32(&w, flags);
+	writer_text(&w, name);
+	core_multicast(c, 1, 9, slice_of(buf, w.len));
+}
+
+/* Its own STATE, of a view with the peer, which tells this */
+static void two_meet(struct world *w, uint32_t generation, uint32_t flags)
+{
+	core_membership(w->core, both, 2, ring);
+	core_multicast(w->core, 0, 1, slice_of(w->sent, w->sent_len));
+	peer_tells(w->core, generation, "a.tdb", flags);
+}
+
+/* A database of two types: a joiner's does not count */
+static void test_type_of_joiner(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	two_meet(&w, 0, DB_PERSISTENT);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	assert_int_equal(w.retired, 0);
+	assert_true(core_node_is_active(c, 0));
+	assert_false(core_node_is_active(c, 1));
+	assert_int_equal(c->node[1]->kept_out, REASON_EVICTED);
+	core_free(c);
+}
+
+/* ... nor, in one generation, that of the higher pnn; what it owns is waited for */
+static void test_type_of_equal(void **state)
+{
+	struct incarnation peer = { .pnn = 1, .boot_id = PEER_BOOT };
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	peer_joins(&w, REASON_NONE);
+	core_membership(c, both, 1, ring);
+	two_meet(&w, core_generation(c), 0);
+	assert_int_equal(view_member(c, 1)->kept_out, REASON_NONE);
+	core_membership(c, both, 1, ring);
+	two_meet(&w, core_generation(c), DB_PERSISTENT);
+	assert_int_equal(w.retired, 0);
+	assert_int_equal(view_member(c, 1)->kept_out, REASON_EVICTED);
+	assert_int_not_equal(w.sent[0], CONTROL_ACTIVATE);
+	core_membership(c, both, 1, ring); /* it has retired its engine */
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_int_not_equal(w.sent[0], CONTROL_ACTIVATE);
+	core_revoked(c, peer);
+	if (w.sent[0] == CONTROL_FACT)
+		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_int_equal(w.sent[0], CONTROL_ACTIVATE);
+	core_free(c);
+}
+
+/* ... but that of a newer generation does, and this node starts anew. Read-only is no type. */
+static void test_type_of_newer(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	two_meet(&w, core_generation(c) + 1, DB_READONLY);
+	assert_int_equal(w.retired, 0);
+	two_meet(&w, core_generation(c) + 1, DB_PERSISTENT);
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
+/* Attached here behind its STATE: told in another one, before it counts */
+static void test_type_untold(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct states s;
+
+	(void)state;
+	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
+	memcpy(s.theirs, w.sent, s.len = w.sent_len);
+	core_membership(c, both, 2, ring);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	core_multicast(c, 0, 1, slice_of(s.theirs, s.len));
+	assert_int_equal(core_attach(c, "b.tdb", 0), 0);
+	w.sent_len = 0;
+	peer_tells(c, core_generation(c) + 1, "b.tdb", DB_PERSISTENT);
+	assert_int_equal(w.retired, 0);
+	assert_int_equal(w.sent[0], CONTROL_RESTART);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* STATE */
+	peer_tells(c, core_generation(c) + 1, "b.tdb", DB_PERSISTENT);
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attach_during_sweep),
+		cmocka_unit_test(test_attach_fails_here),
+		cmocka_unit_test(test_hostile_cpg),
+		cmocka_unit_test(test_old_view),
+		cmocka_unit_test(test_old_state),
+		cmocka_unit_test(test_type_of_joiner),
+		cmocka_unit_test(test_type_of_equal),
+		cmocka_unit_test(test_type_of_newer),
+		cmocka_unit_test(test_type_untold),
+	};
+
+	return cmocka_run_group_tests_name("core_view", tests, NULL, NULL);
+}
