@@ -257,8 +257,12 @@ void fault_begin(struct sim *s)
 	} while (s->faults == 0);
 	if (sim_chance(s, 30) && (s->faults & 1U << FAULT_CUT) != 0)
 		fault_cut(s);
-	if (s->faults == 1U << FAULT_STOP_ALL)
-		s->long_hold_percent = 0; /* such a client may have its node fenced */
+	if (s->faults == 1U << FAULT_STOP_ALL) {
+		/* What may have a node fenced after all: a client that keeps a lock, and a list of
+		 * who runs that is delivered to one who was started after it was sent */
+		s->long_hold_percent = 0;
+		s->cpg_us = s->cpg_us < 1000 ? s->cpg_us : 1000;
+	}
 	event_after(s, sim_between(s, 0, 4 * s->fault_us), fault_on_next, NULL, NULL, 0);
 }
 
