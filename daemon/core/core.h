@@ -126,7 +126,8 @@ struct core_ops {
 	void (*fence_watch)(void *world, struct incarnation inc);
 	void (*fence_request)(void *world, struct incarnation inc);
 
-	/* Keep over a restart (each ACTIVATE): who may be active in the newest generation */
+	/* Keep over a restart (each ACTIVATE): who may be active in the newest generation.
+	 * core_persisted() follows; of several in a row, for the last one at least. */
 	void (*persist)(void *world, uint32_t generation, const struct incarnation *active, size_t n);
 	/* Something that core_status() tells has changed */
 	void (*status_changed)(void *world);
@@ -204,6 +205,10 @@ void core_supervisor(struct core *c, uint32_t pnn, bool is_present, bool has_tol
 void core_started(struct core *c, struct incarnation inc);
 void core_fenced(struct core *c, struct incarnation inc);
 void core_fence_failed(struct core *c, struct incarnation inc, const char *text);
+
+/* What persist() was given with this generation is on disk, or cannot be put there: then the world
+ * has told the admin. Until then nobody is promised that this node knows of it. */
+void core_persisted(struct core *c, uint32_t generation);
 
 /* ---- events: helpers --------------------------------------------------------------------------- */
 

@@ -114,6 +114,7 @@ struct view {
 	uint32_t candidate; /* pnn of who is to lead, or CORE_UNKNOWN_PNN */
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
 	uint32_t plan_generation, plan_leader; /* ACTIVATE was delivered; 0: not yet */
+	bool owes_accept; /* until the plan is on disk */
 	uint64_t begin_ms, held_ms, relead_ms, silent_ms, settle_ms;
 };
 
@@ -250,6 +251,7 @@ struct core {
 	size_t known_n;
 	struct incarnation started[STARTED_COUNT]; /* and who may be without our having heard */
 	size_t started_n;
+	uint32_t persisted_generation; /* on disk */
 	uint32_t active_generation; /* of this incarnation, 0: never active */
 	bool is_active;		    /* a member of active_generation, which is the newest known */
 	bool is_frozen, is_retired;

@@ -6,7 +6,7 @@
  *   GATHER   every member multicasts STATE
  *   GATED    all STATE is in, so all members have computed the same plan; the leader opens the
  *            gates one after the other (gate.c), then multicasts ACTIVATE; on its delivery each
- *            member keeps the plan and multicasts ACCEPT
+ *            member keeps the plan, and multicasts ACCEPT when it is on disk
  *   ACTIVE   ACCEPT of everybody in the plan was delivered
  *
  * Why two rounds: agreed delivery is not safe delivery. A leader that is cut off may be the only
@@ -102,6 +102,7 @@ static void view_gather(struct core *c, const char *why)
 		*m = (struct member){ .pnn = m->pnn, .pid = m->pid };
 	}
 	v->plan_generation = 0;
+	v->owes_accept = false;
 	v->candidate = CORE_UNKNOWN_PNN;
 	v->is_held_sent = v->is_activate_sent = v->is_lock_failed_sent = false;
 	v->relead_ms = UINT64_MAX;
@@ -392,8 +393,26 @@ void view_accepted(struct core *c, struct member *from, uint32_t generation)
 	view_activate_if_accepted(c);
 }
 
-/* ACTIVATE was delivered. The leader accepts by sending it. Who was not active, or not with this
- * incarnation, may be from now on. */
+/* ACCEPT promises that a start after a loss of power knows the plan, too: so the disk comes first
+ */
+static void view_accept_if_kept(struct core *c)
+{
+	struct view *v = &c->view;
+
+	if (!v->owes_accept || c->is_retired || c->persisted_generation != v->plan_generation)
+		return;
+	v->owes_accept = false;
+	control_send_accept(c, v->plan_generation);
+}
+
+void core_persisted(struct core *c, uint32_t generation)
+{
+	c->persisted_generation = generation;
+	view_accept_if_kept(c);
+	core_run(c);
+}
+
+/* ACTIVATE was delivered. Who was not active, or not with this incarnation, may be from now on. */
 void view_promise(struct core *c, uint32_t leader, uint32_t generation,
 		  const struct incarnation *in, size_t n)
 {
@@ -402,18 +421,14 @@ void view_promise(struct core *c, uint32_t leader, uint32_t generation,
 	for (size_t i = 0; i < v->n; i++)
 		v->member[i].is_planned = v->member[i].has_accepted = false;
 	for (size_t i = 0; i < n; i++) {
-		struct member *m = view_member(c, in[i].pnn);
-
-		m->is_planned = true;
-		m->has_accepted = m->pnn == leader;
+		view_member(c, in[i].pnn)->is_planned = true;
 	}
 	known_replace(c, generation, in, n);
 	v->plan_generation = generation;
 	v->plan_leader = leader;
 	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
-	if (view_member(c, c->self)->is_planned && leader != c->self)
-		control_send_accept(c, generation);
-	view_activate_if_accepted(c);
+	v->owes_accept = view_member(c, c->self)->is_planned;
+	view_accept_if_kept(c);
 }
 
 /* A member that owes an answer: its STATE, or ACCEPT */

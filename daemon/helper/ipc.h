@@ -41,6 +41,7 @@ enum ipc_type {
 	IPC_RESOLVED,       /* u32 pnn, u64 boot id, u32 is_left: a supervisor has said LEFT or REVOKED */
 	IPC_SUPERVISOR,     /* u32 pnn, u32: a supervisor is not in the group (0), is (1), has told what it runs (2) */
 	IPC_STARTED,        /* u32 pnn, u64 boot id: an incarnation that may be active */
+	IPC_WRITTEN,        /* u32 generation: IPC_PERSIST is done, or has failed and was logged */
 	/* engine -> reclock helper. Each request gets one IPC_LOCK_RESULT, in order. */
 	IPC_LOCK_TRY = 64, IPC_LOCK_PROBE, IPC_LOCK_CHECK, IPC_LOCK_RELEASE,
 	/* reclock helper -> engine */

@@ -143,11 +143,14 @@ void supervisor_persist(struct supervisor *s)
 				  strerror(-rc));
 		_exit(rc == 0 ? 0 : 1);
 	}
-	if (pid < 0)
+	if (pid < 0) {
 		log_error("the last generation could not be written | error=%s",
 			  strerror((int)-pid));
-	else
-		s->persist_pid = pid;
+		engine_tell_written(s, s->persisted.generation);
+		return;
+	}
+	s->persist_pid = pid;
+	s->persist_generation = s->persisted.generation;
 }
 
 /* One thing that was asked for; whether there was one */
@@ -260,8 +263,10 @@ static int32_t on_child(int32_t sig, void *data)
 			continue;
 		if (s->retire != NULL && retire_reaped(s->retire, pid, status))
 			continue;
-		if (pid == s->persist_pid)
+		if (pid == s->persist_pid) {
 			s->persist_pid = 0;
+			engine_tell_written(s, s->persist_generation);
+		}
 	}
 	engine_check_ended(s);
 	supervisor_after_event(s);

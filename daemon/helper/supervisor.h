@@ -96,6 +96,7 @@ struct supervisor {
 	struct persist persisted; /* what is on disk, or about to be */
 	bool is_persist_wanted;
 	pid_t persist_pid;
+	uint32_t persist_generation; /* that persist_pid writes */
 
 	int control_fd;
 	struct control_client *clients;
@@ -153,6 +154,7 @@ void engine_drain(struct supervisor *s);
 void engine_tell_resolved(struct supervisor *s, const struct resolved *r);
 void engine_tell_supervisor(struct supervisor *s, uint32_t pnn, bool is_present, bool has_told);
 void engine_tell_started(struct supervisor *s, struct incarnation inc);
+void engine_tell_written(struct supervisor *s, uint32_t generation);
 uint64_t engine_boot_id_make(void);
 void engine_forget_clients(struct supervisor *s);
 

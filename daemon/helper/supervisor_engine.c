@@ -92,6 +92,15 @@ void engine_tell_started(struct supervisor *s, struct incarnation inc)
 	engine_send(s, &w);
 }
 
+void engine_tell_written(struct supervisor *s, uint32_t generation)
+{
+	uint8_t buf[IPC_MAX];
+	struct writer w = ipc_begin(buf, IPC_WRITTEN);
+
+	writer_u32(&w, generation);
+	engine_send(s, &w);
+}
+
 static void engine_tell_all(struct supervisor *s)
 {
 	const struct supervisor_group *g = &s->group;

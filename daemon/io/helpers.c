@@ -137,6 +137,11 @@ static void supervisor_packet(struct channel *ch, enum ipc_type type, struct cur
 			break;
 		core_started(e->core, inc);
 		return;
+	case IPC_WRITTEN:
+		if (cursor_u32(c, &flag))
+			break;
+		core_persisted(e->core, flag);
+		return;
 	default:
 		break;
 	}

@@ -456,6 +456,9 @@ static void vengine_on_ipc(struct sim *s, void *object, void *data, uint64_t num
 	case VIPC_STARTED:
 		core_started(e->core, i->inc);
 		break;
+	case VIPC_WRITTEN:
+		core_persisted(e->core, (uint32_t)i->inc.boot_id);
+		break;
 	case VIPC_FENCED:
 		sim_trace(s, "node %u hears: boot %llx of node %u was fenced", e->node->pnn,
 			  (unsigned long long)i->inc.boot_id, i->inc.pnn);

@@ -67,6 +67,9 @@ static void vsupervisor_on_written(struct sim *s, void *object, void *data, uint
 		return;
 	n->disk = *(struct vdisk *)data;
 	n->supervisor.is_writing = false;
+	if (n->engine != NULL && n->engine->is_running)
+		vengine_ipc(s, n->engine, VIPC_WRITTEN,
+			    (struct incarnation){ .boot_id = n->disk.generation }, 0);
 	vsupervisor_write(s, n);
 }
 
@@ -83,7 +86,8 @@ static void vsupervisor_write(struct sim *s, struct vnode *n)
 	*d = v->persisted;
 	v->is_write_wanted = false;
 	v->is_writing = true;
-	event_after(s, sim_delay(s, 1000), vsupervisor_on_written, n, d, v->round);
+	event_after(s, sim_delay(s, n->is_slow ? 100000 : 2000), vsupervisor_on_written, n, d,
+		    v->round);
 }
 
 static void vsupervisor_sift(struct sim *s, struct vnode *n)

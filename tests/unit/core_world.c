@@ -134,7 +134,8 @@ static void w_incarnation(void *v, struct incarnation inc)
 }
 static void w_persist(void *v, uint32_t generation, const struct incarnation *active, size_t n)
 {
-	(void)v, (void)generation, (void)active, (void)n;
+	(void)active, (void)n;
+	((struct world *)v)->persist_generation = generation;
 }
 
 static const struct core_ops ops = {
@@ -173,6 +174,16 @@ static const struct core_ops ops = {
 const struct core_member both[2] = { { 0, 1 }, { 1, 9 } };
 const struct core_ring ring = { .node = 1, .seq = 4 };
 
+void plan_in(struct world *w, uint32_t pid)
+{
+	assert_int_equal(w->sent[0], CONTROL_ACTIVATE);
+	core_multicast(w->core, 0, pid, slice_of(w->sent, w->sent_len));
+	assert_int_not_equal(w->sent[0], CONTROL_ACCEPT); /* not before it is on disk */
+	core_persisted(w->core, w->persist_generation);
+	assert_int_equal(w->sent[0], CONTROL_ACCEPT);
+	core_multicast(w->core, 0, pid, slice_of(w->sent, w->sent_len));
+}
+
 struct core *node_alone(struct world *w)
 {
 	struct core_config config = { .self = { .pnn = 0, .boot_id = 77 },
@@ -191,7 +202,7 @@ struct core *node_alone(struct world *w)
 	core_quorum(c, true, ring);
 	core_membership(c, &self, 1, ring);
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own STATE */
-	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own ACTIVATE */
+	plan_in(w, 1);
 	assert_true(core_node_is_active(c, 0));
 	assert_int_equal(core_attach(c, "a.tdb", 0), -EINPROGRESS);
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len));
@@ -234,11 +245,10 @@ void peer_joins(struct world *w, uint8_t verdict)
 	core_membership(c, both, 2, ring);
 	states_of(&s, w, verdict);
 	states_in(c, &s);
-	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* ACTIVATE */
+	plan_in(w, 1);
 	if (verdict == REASON_NONE) /* nobody is active before everybody has the plan */
 		assert_false(core_node_is_active(c, 1));
-	w->sent[0] = CONTROL_ACCEPT; /* the rest is as in ACTIVATE: view, generation */
-	core_multicast(c, 1, 9, slice_of(w->sent, 13));
+	core_multicast(c, 1, 9, slice_of(w->sent, w->sent_len)); /* its ACCEPT is like ours */
 	assert_int_equal(core_node_is_active(c, 1), verdict == REASON_NONE);
 }
 

@@ -18,6 +18,7 @@ struct world {
 	struct record_header header;
 	bool has_record, is_locked_outside, is_full, is_broken;
 	struct core *core;
+	uint32_t persist_generation; /* the last that was to be kept */
 };
 
 extern const struct core_member both[2];
@@ -26,6 +27,8 @@ extern const struct core_ring ring;
 /* node1 alone in its group up to an active generation, with one database, a.tdb. To be freed with
  * core_free(); w has to live as long. */
 struct core *node_alone(struct world *w);
+/* The last multicast, node1's ACTIVATE, is delivered, and then its ACCEPT: the last one now */
+void plan_in(struct world *w, uint32_t pid);
 /* A call for a record of that database. Borrows key. */
 struct core_call call_of(struct core *c, const char *key);
 

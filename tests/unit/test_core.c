@@ -152,7 +152,7 @@ static void test_session_of_joiner(void **state)
 	core_peer_down(c, 1);
 	core_membership(c, &self, 1, ring);
 	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* STATE */
-	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	plan_in(&w, 1);
 	peer_joins(&w, REASON_NONE);
 	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 1), 0);
 	core_free(c);

@@ -23,7 +23,7 @@ static void test_attach_during_sweep(void **state)
 	(void)state;
 	core_membership(c, &self, 1, ring);
 	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* STATE */
-	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* ACTIVATE: a.tdb is being swept */
+	plan_in(&w, 2);					       /* a.tdb is being swept */
 	core_status(c, &s);
 	assert_true(s.is_recovering);
 	assert_int_equal(core_attach(c, "b.tdb", 0), -EINPROGRESS);
@@ -113,6 +113,8 @@ static void test_old_view(void **state)
 	assert_int_equal(c->view.plan_generation, 0);
 	core_multicast(c, 0, 1, slice_of(plan, len));
 	assert_int_not_equal(c->view.plan_generation, 0);
+	core_persisted(c, w.persist_generation);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACCEPT */
 	memcpy(accept, old_plan, sizeof(accept));
 	accept[0] = CONTROL_ACCEPT;
 	core_multicast(c, 1, 9, slice_of(accept, sizeof(accept)));
@@ -143,9 +145,8 @@ static void test_old_state(void **state)
 	assert_int_equal(c->view.fsm.state, CORE_VIEW_GATHER);
 	states_of(&s, &w, REASON_NONE); /* it has told its own state once more */
 	states_in(c, &s);
-	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
-	w.sent[0] = CONTROL_ACCEPT;
-	core_multicast(c, 1, 9, slice_of(w.sent, 13));
+	plan_in(&w, 1);
+	core_multicast(c, 1, 9, slice_of(w.sent, w.sent_len)); /* its ACCEPT is like ours */
 	assert_true(core_node_is_active(c, 1));
 	core_free(c);
 }
@@ -201,7 +202,7 @@ static void test_type_of_joiner(void **state)
 
 	(void)state;
 	two_meet(&w, 0, DB_PERSISTENT);
-	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* ACTIVATE */
+	plan_in(&w, 1);
 	assert_int_equal(w.retired, 0);
 	assert_true(core_node_is_active(c, 0));
 	assert_false(core_node_is_active(c, 1));
