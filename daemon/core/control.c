@@ -246,11 +246,12 @@ void control_send_held(struct core *c)
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
-void control_send_tried(struct core *c, uint64_t digest, enum reason result)
+void control_send_tried(struct core *c, uint64_t digest, uint32_t holder, enum reason result)
 {
-	struct writer w = control_begin(c, CONTROL_TRIED, 16);
+	struct writer w = control_begin(c, CONTROL_TRIED, 20);
 
 	writer_u64(&w, digest);
+	writer_u32(&w, holder);
 	writer_u32(&w, result);
 	c->ops->multicast(c->world, w.p, w.len);
 }
@@ -355,19 +356,22 @@ bad:
 
 static int lock_message(struct core *c, struct member *from, uint8_t type, struct cursor *s)
 {
-	uint32_t why;
+	uint32_t why, holder = c->view.candidate;
 
 	if (type == CONTROL_HELD) {
 		struct member *self = view_member(c, c->self);
 
 		if (from->pnn != c->self && self != NULL && self->is_joiner)
-			gate_lock_probe(c, c->view.digest);
+			gate_lock_probe(c, c->view.digest, from->pnn);
 		return 0;
 	}
-	if (cursor_u32(s, &why) || why >= REASON_COUNT)
+	if ((type == CONTROL_TRIED && cursor_u32(s, &holder)) || cursor_u32(s, &why) ||
+	    why >= REASON_COUNT)
 		return -EBADMSG;
 	if (type == CONTROL_TRIED) {
-		if (!from->is_joiner)
+		/* Refused by a leader that has failed since, or got when it had let go: says
+		 * nothing of the one that holds the lock now, whose HELD asks for another */
+		if (!from->is_joiner || holder != c->view.candidate)
 			return 0;
 		/* Too late for the plan, which has kept it out for want of an answer: another
 		 * round, whatever it says, for the lock may have been lost meanwhile */

@@ -94,6 +94,7 @@ struct lock {
 	struct {
 		enum lock_question what;
 		uint64_t digest, asked_ms;
+		uint32_t holder; /* whose HELD a PROBE answers */
 	} asked[8];
 	size_t asked_n;
 	uint64_t since_ms, retry_ms; /* trying since; not before */
@@ -358,7 +359,7 @@ void control_send_state(struct core *c);
 void control_send_activate(struct core *c);
 void control_send_accept(struct core *c, uint32_t generation);
 void control_send_held(struct core *c);
-void control_send_tried(struct core *c, uint64_t digest, enum reason result);
+void control_send_tried(struct core *c, uint64_t digest, uint32_t holder, enum reason result);
 void control_send_lock_failed(struct core *c, enum reason why);
 void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
@@ -383,7 +384,7 @@ uint64_t fencing_deadline(const struct core *c);
 
 /* lock.c */
 bool gate_lock(struct core *c);
-void gate_lock_probe(struct core *c, uint64_t digest); /* the leader says HELD */
+void gate_lock_probe(struct core *c, uint64_t digest, uint32_t holder); /* the leader says HELD */
 uint64_t lock_deadline(const struct core *c);
 
 /* known.c */

@@ -151,17 +151,19 @@ bool gate_lock(struct core *c)
 }
 
 /* As joiner */
-void gate_lock_probe(struct core *c, uint64_t digest)
+void gate_lock_probe(struct core *c, uint64_t digest, uint32_t holder)
 {
 	if (!c->config.has_lock)
-		control_send_tried(c, digest, REASON_LOCK_ERROR);
-	else if (!lock_ask(c, LOCK_Q_PROBE, digest))
+		control_send_tried(c, digest, holder, REASON_LOCK_ERROR);
+	else if (lock_ask(c, LOCK_Q_PROBE, digest))
+		c->lock.asked[c->lock.asked_n - 1].holder = holder;
+	else
 		core_log(c, CORE_LOG_ERROR,
 			 "the recovery lock cannot be tried: earlier tries hang | tries=%zu",
 			 c->lock.asked_n);
 }
 
-static void lock_tried(struct core *c, uint64_t digest, enum core_lock_result r)
+static void lock_tried(struct core *c, uint64_t digest, uint32_t holder, enum core_lock_result r)
 {
 	static const enum reason verdict[] = {
 		[CORE_LOCK_HELD] = REASON_LOCK_NOT_SHARED,
@@ -170,7 +172,7 @@ static void lock_tried(struct core *c, uint64_t digest, enum core_lock_result r)
 		[CORE_LOCK_NOT_EMPTY] = REASON_LOCK_NOT_EMPTY,
 	};
 
-	control_send_tried(c, digest, verdict[r]);
+	control_send_tried(c, digest, holder, verdict[r]);
 }
 
 /* digest: of the view that it was asked in; a CHECK of an older one was done before the joiners of
@@ -206,16 +208,18 @@ void core_lock_result(struct core *c, enum core_lock_result r, struct core_lock_
 	struct lock *l = &c->lock;
 	enum lock_question what;
 	uint64_t digest;
+	uint32_t holder;
 
 	if (c->is_retired || l->asked_n == 0)
 		return;
 	what = l->asked[0].what;
 	digest = l->asked[0].digest;
+	holder = l->asked[0].holder;
 	memmove(&l->asked[0], &l->asked[1], --l->asked_n * sizeof(l->asked[0]));
 	if (r == CORE_LOCK_ERROR || r == CORE_LOCK_NOT_EMPTY)
 		core_log(c, CORE_LOG_ERROR, "the recovery lock cannot be used | error=%s", text);
 	if (what == LOCK_Q_PROBE)
-		lock_tried(c, digest, r);
+		lock_tried(c, digest, holder, r);
 	else if (view_is_leading(c) || c->leader == c->self)
 		lock_answered(c, what, digest, r, id);
 	else if (r == CORE_LOCK_HELD)
@@ -239,7 +243,7 @@ void core_lock_lost(struct core *c, const char *text)
 	l->asked_n = 0;
 	l->retry_ms = core_now(c) + LOCK_RETRY_MS;
 	if (was_probing)
-		gate_lock_probe(c, c->view.digest);
+		gate_lock_probe(c, c->view.digest, c->view.candidate);
 	if (c->view.fsm.state == CORE_VIEW_GATED && c->view.is_held_sent && view_is_leading(c))
 		control_send_restart(c);
 	view_tick(c);
