@@ -34,6 +34,11 @@ struct incarnation {
 	uint64_t boot_id;
 };
 
+static inline bool incarnation_equal(struct incarnation a, struct incarnation b)
+{
+	return a.pnn == b.pnn && a.boot_id == b.boot_id;
+}
+
 /* CTDB's record header (database.md): in front of every value in a TDB */
 struct record_header {
 	uint64_t rsn;

@@ -397,10 +397,6 @@ bool incarnation_is_in(const struct incarnation *list, size_t n, struct incarnat
 /* fact.c */
 void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind);
 bool fact_known(const struct core *c, struct incarnation inc);
-static inline bool incarnation_equal(struct incarnation a, struct incarnation b)
-{
-	return a.pnn == b.pnn && a.boot_id == b.boot_id;
-}
 
 enum control_type {
 	CONTROL_STATE = 1,

@@ -97,12 +97,12 @@ void roster_group(struct roster *r, const uint32_t *pnn, size_t n)
 		if (pnn[i] < CORE_MAX_NODES)
 			is_present[pnn[i]] = true;
 	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
+		r->has_left[i] &= !is_present[i];
 		if (is_present[i] == r->is_present[i])
 			continue;
 		r->is_present[i] = is_present[i];
 		if (is_present[i]) {
 			r->is_told[i] = i == r->pnn;
-			r->has_left[i] = false;
 			has_come = true;
 		} else if (!r->has_left[i] && i != r->pnn) {
 			roster_lose(r, i);
@@ -243,19 +243,26 @@ static bool roster_is_over_whole(const struct roster *r, struct incarnation inc)
 	return false;
 }
 
-size_t roster_sift(const struct roster *r, struct incarnation *list, size_t n)
+bool roster_mark(const struct roster *r, const struct incarnation *list, bool *is_over, size_t n)
 {
-	size_t kept = 0;
+	bool is_new = false;
 
 	if (r->n == ROSTER_MAX)
-		return n; /* there may be more than it knows */
+		return false; /* there may be more than it knows */
 	for (size_t i = 0; i < r->n; i++)
 		if (!incarnation_is_in(list, n, r->inc[i]))
-			return n;
-	for (size_t i = 0; i < n; i++)
-		if (!roster_is_over_whole(r, list[i]))
-			list[kept++] = list[i];
-	return kept;
+			return false;
+	for (size_t i = 0; i < n; i++) {
+		if (is_over[i] || !roster_is_over_whole(r, list[i]))
+			continue;
+		is_over[i] = is_new = true;
+	}
+	return is_new;
+}
+
+bool roster_is_in_sight(const struct roster *r, struct incarnation inc)
+{
+	return inc.pnn < CORE_MAX_NODES && r->is_in_ring[inc.pnn];
 }
 
 bool roster_awaits(const struct roster *r, const struct incarnation *list, size_t n)

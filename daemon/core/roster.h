@@ -10,9 +10,9 @@
  * the group when somebody comes, and its own new incarnation before that joins the engines' group.
  * A supervisor that is lost before it has told anything counts as one unknown incarnation.
  *
- * The list on disk (core_ops.persist) has to lose those that have ended, too, also while no engine
- * runs: where all nodes stop at once, no later generation does that, and the first one that starts
- * again would wait for nodes that have left in order, and have them fenced. roster_sift().
+ * The list on disk (core_ops.persist) has to tell who has ended, also while no engine runs: where
+ * all nodes stop at once, no later generation does that, and the first one that starts again would
+ * wait for nodes that have left in order, and have them fenced. So they are marked: roster_mark().
  */
 #ifndef COTDB_ROSTER_H
 #define COTDB_ROSTER_H
@@ -69,10 +69,13 @@ void roster_engine(struct roster *r, uint64_t boot_id);
 void roster_planned(struct roster *r, const struct incarnation *plan, size_t n);
 /* Tell a new engine everything */
 void roster_tell(struct roster *r);
-/* Takes out of a list of who may be active those whose LEFT or REVOKED was heard; its new length.
- * But the list stays as it is when this supervisor knows of somebody who is not in it: that is in
- * memory only, and who starts from this list alone has to find somebody who can tell. */
-size_t roster_sift(const struct roster *r, struct incarnation *list, size_t n);
+/* Marks, in a list of who may be active, those whose LEFT or REVOKED was heard; whether there is a
+ * new mark. But none is made while this supervisor knows of somebody who is not in the list: that
+ * is in memory only, and who starts from this list alone has to find somebody who can tell. */
+bool roster_mark(const struct roster *r, const struct incarnation *list, bool *is_over, size_t n);
+/* Whether such a mark, read from disk, counts. What has ended stays so; but while its node is out
+ * of sight, somebody may have become active beside it who is known only there. */
+bool roster_is_in_sight(const struct roster *r, struct incarnation inc);
 /* Whether a supervisor that is here may still say LEFT or REVOKED of one in the list */
 bool roster_awaits(const struct roster *r, const struct incarnation *list, size_t n);
 

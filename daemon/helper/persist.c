@@ -5,10 +5,12 @@
  *   cotdb-state 1
  *   generation 17
  *   node 0 9e3779b97f4a7c15
+ *   over 1 7f4a7c159e3779b9
  *   sum 5d1c6f8e0a1b2c3d
  *
- * sum is FNV-1a (64 bits) over all that precedes it. What is not exactly so is refused: to guess
- * here could mean not to wait for a node that still writes.
+ * over is a node's incarnation that has left, or was revoked. sum is FNV-1a (64 bits) over all that
+ * precedes it. What is not exactly so is refused: to guess here could mean not to wait for a node
+ * that still writes.
  */
 #include "daemon/helper/persist.h"
 
@@ -98,8 +100,8 @@ int persist_write(const char *dir, const struct persist *p)
 	}
 	text_add(&t, PERSIST_HEAD "generation %" PRIu32 "\n", p->generation);
 	for (size_t i = 0; i < p->n; i++)
-		text_add(&t, "node %" PRIu32 " %016" PRIx64 "\n", p->active[i].pnn,
-			 p->active[i].boot_id);
+		text_add(&t, "%s %" PRIu32 " %016" PRIx64 "\n", p->is_over[i] ? "over" : "node",
+			 p->active[i].pnn, p->active[i].boot_id);
 	text_add(&t, "sum %016" PRIx64 "\n", fnv1a(t.p, t.len));
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
@@ -161,16 +163,18 @@ static int node_take(const char **p, struct persist *out)
 	struct incarnation *inc = &out->active[out->n];
 	uint64_t pnn, boot_id;
 
-	if (out->n == CORE_MAX_NODES || word_take(p, "node ") != 0 ||
+	out->is_over[out->n % CORE_MAX_NODES] = strncmp(*p, "over ", 5) == 0;
+	if (out->n == CORE_MAX_NODES ||
+	    (word_take(p, "node ") != 0 && word_take(p, "over ") != 0) ||
 	    number_take(p, 10, CORE_MAX_NODES - 1, &pnn) != 0 || word_take(p, " ") != 0 ||
 	    number_take(p, 16, UINT64_MAX, &boot_id) != 0 || boot_id == 0 ||
 	    word_take(p, "\n") != 0)
 		return -EBADMSG;
+	*inc = (struct incarnation){ .pnn = (uint32_t)pnn, .boot_id = boot_id };
 	for (size_t i = 0; i < out->n; i++) {
-		if (out->active[i].pnn == pnn)
+		if (incarnation_equal(out->active[i], *inc))
 			return -EBADMSG;
 	}
-	*inc = (struct incarnation){ .pnn = (uint32_t)pnn, .boot_id = boot_id };
 	out->n++;
 	return 0;
 }
@@ -185,7 +189,7 @@ static int text_parse(const char *text, size_t len, struct persist *p)
 	    word_take(&at, "\n") != 0)
 		return -EBADMSG;
 	p->generation = (uint32_t)v;
-	while (strncmp(at, "node ", 5) == 0) {
+	while (strncmp(at, "sum ", 4) != 0) {
 		if (node_take(&at, p) != 0)
 			return -EBADMSG;
 	}

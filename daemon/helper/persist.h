@@ -7,6 +7,7 @@
 #ifndef COTDB_PERSIST_H
 #define COTDB_PERSIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "daemon/core/core.h"
@@ -14,7 +15,8 @@
 struct persist {
 	uint32_t generation; /* 0 and n 0: there never was one */
 	size_t n;
-	struct incarnation active[CORE_MAX_NODES];
+	struct incarnation active[CORE_MAX_NODES]; /* of one node there may be several */
+	bool is_over[CORE_MAX_NODES];		   /* it has left, or was revoked */
 };
 
 /* 0, also when there is no file; -EBADMSG: it is damaged, error says where; -errno */

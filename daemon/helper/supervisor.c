@@ -322,7 +322,7 @@ int supervisor_begin(struct supervisor *s, struct start_error *e)
 
 	if (start_folders_make(&s->options, e) != REASON_NONE ||
 	    start_run_lock(s, e) != REASON_NONE || start_world_check(s, e) != REASON_NONE ||
-	    start_corosync(s, e) != REASON_NONE || control_open(s, e) != REASON_NONE)
+	    control_open(s, e) != REASON_NONE || start_corosync(s, e) != REASON_NONE)
 		return e->why;
 	config.pnn = s->pnn;
 	s->loop = qb_loop_create();
@@ -330,6 +330,7 @@ int supervisor_begin(struct supervisor *s, struct start_error *e)
 	if (s->loop == NULL || s->machine == NULL || signals_watch(s) != 0 ||
 	    control_watch(s) != 0 || group_watch(s) != 0) {
 		snprintf(e->text, sizeof(e->text), "out of memory or descriptors");
+		group_leave(s, true);
 		return e->why = REASON_RESTART_LIMIT;
 	}
 	start_pid_file(s);

@@ -172,8 +172,10 @@ void group_leave(struct supervisor *s, bool is_clean);
 /* supervisor_roster.c */
 void supervisor_roster_begin(struct supervisor *s, cmap_handle_t map);
 void supervisor_roster_ring(struct supervisor *s, const uint32_t *nodeid, size_t n);
-/* Who has ended is taken out of s->persisted, and that is written */
-void supervisor_roster_sift(struct supervisor *s);
+/* Who has ended is marked in s->persisted, and that is written */
+void supervisor_roster_mark(struct supervisor *s);
+/* Tells the engine who was marked so before this supervisor's time */
+void supervisor_roster_tell_over(struct supervisor *s);
 
 /* supervisor_control.c */
 int control_open(struct supervisor *s, struct start_error *e);

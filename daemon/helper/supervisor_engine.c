@@ -116,6 +116,7 @@ static void engine_tell_all(struct supervisor *s)
 	engine_send(s, &w);
 	for (size_t i = 0; i < g->resolved_n; i++)
 		engine_tell_resolved(s, &g->resolved[i]);
+	supervisor_roster_tell_over(s);
 	roster_tell(&s->roster);
 }
 
@@ -135,9 +136,13 @@ static int persist_take(struct supervisor *s, struct cursor *c)
 	p.n = n;
 	if (cursor_end(c))
 		return -EBADMSG;
+	for (size_t i = 0; i < p.n; i++) /* the engine does not know the marks */
+		for (size_t k = 0; k < s->persisted.n && !p.is_over[i]; k++)
+			p.is_over[i] = s->persisted.is_over[k] &&
+				       incarnation_equal(p.active[i], s->persisted.active[k]);
 	s->persisted = p;
 	s->is_persist_wanted = true;
-	supervisor_roster_sift(s); /* the engine may not have heard yet who has ended */
+	supervisor_roster_mark(s);
 	return 0;
 }
 

@@ -100,7 +100,7 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *group, uin
 		    nodeid, (unsigned long long)m.inc.boot_id, r.is_left ? "left" : "revoked");
 		resolved_remember(&s->group, &r);
 		roster_over(&s->roster, m.inc);
-		supervisor_roster_sift(s);
+		supervisor_roster_mark(s);
 		engine_tell_resolved(s, &r);
 	}
 }

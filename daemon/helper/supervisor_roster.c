@@ -69,14 +69,25 @@ void supervisor_roster_ring(struct supervisor *s, const uint32_t *nodeid, size_t
 		if (nodeid[i] != 0 && nodeid[i] <= CORE_MAX_NODES)
 			pnn[count++] = nodeid[i] - 1;
 	roster_ring(&s->roster, pnn, count);
+	supervisor_roster_tell_over(s);
 }
 
-void supervisor_roster_sift(struct supervisor *s)
+void supervisor_roster_mark(struct supervisor *s)
 {
-	size_t n = roster_sift(&s->roster, s->persisted.active, s->persisted.n);
+	struct persist *p = &s->persisted;
 
-	if (n == s->persisted.n)
-		return;
-	s->persisted.n = n;
-	s->is_persist_wanted = true;
+	if (roster_mark(&s->roster, p->active, p->is_over, p->n))
+		s->is_persist_wanted = true;
+}
+
+void supervisor_roster_tell_over(struct supervisor *s)
+{
+	const struct persist *p = &s->persisted;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct resolved r = { .inc = p->active[i], .is_left = true };
+
+		if (p->is_over[i] && roster_is_in_sight(&s->roster, r.inc))
+			engine_tell_resolved(s, &r);
+	}
 }

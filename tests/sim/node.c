@@ -90,17 +90,26 @@ static void vsupervisor_write(struct sim *s, struct vnode *n)
 		    v->round);
 }
 
-static void vsupervisor_sift(struct sim *s, struct vnode *n)
+static void vsupervisor_mark(struct sim *s, struct vnode *n)
 {
 	struct vdisk *d = &n->supervisor.persisted;
-	size_t kept = roster_sift(&n->supervisor.roster, d->active, d->n);
 
-	if (kept != d->n)
-		sim_trace(s, "node %u: supervisor takes %zu out of the list on disk", n->pnn,
-			  d->n - kept);
-	n->supervisor.is_write_wanted |= kept != d->n;
-	d->n = kept;
+	if (roster_mark(&n->supervisor.roster, d->active, d->is_over, d->n)) {
+		sim_trace(s, "node %u: supervisor marks on disk who has ended", n->pnn);
+		n->supervisor.is_write_wanted = true;
+	}
 	vsupervisor_write(s, n);
+}
+
+static void vsupervisor_tell_over(struct sim *s, struct vnode *n)
+{
+	const struct vdisk *d = &n->supervisor.persisted;
+
+	if (n->engine == NULL || !n->engine->is_running)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		if (d->is_over[i] && roster_is_in_sight(&n->supervisor.roster, d->active[i]))
+			vengine_ipc(s, n->engine, VIPC_LEFT, d->active[i], 0);
 }
 
 struct vpersist {
@@ -112,14 +121,19 @@ static void vsupervisor_on_persist(struct sim *s, void *object, void *data, uint
 {
 	struct vnode *n = object;
 	struct vsupervisor *v = &n->supervisor;
-	const struct vpersist *p = data;
+	struct vpersist *p = data;
 
 	if (!n->is_up || !v->is_running || v->round != number || p->number < v->persisted_number)
 		return; /* the channel is in order: the newest stands */
 	v->persisted_number = p->number;
+	for (size_t i = 0; i < p->disk.n; i++)
+		for (size_t k = 0; k < v->persisted.n; k++)
+			p->disk.is_over[i] |=
+			    v->persisted.is_over[k] &&
+			    incarnation_equal(p->disk.active[i], v->persisted.active[k]);
 	v->persisted = p->disk;
 	v->is_write_wanted = true;
-	vsupervisor_sift(s, n);
+	vsupervisor_mark(s, n);
 }
 
 void vsupervisor_persist(struct sim *s, struct vnode *n, const struct vdisk *d)
@@ -216,7 +230,7 @@ static void vsupervisor_heard(struct sim *s, struct vnode *n, const struct ventr
 	}
 	is_left = a.kind == VANNOUNCE_LEFT;
 	roster_over(&v->roster, a.inc);
-	vsupervisor_sift(s, n);
+	vsupervisor_mark(s, n);
 	if (v->resolved_n == SIM_FACTS) {
 		memmove(v->resolved, v->resolved + 1, (SIM_FACTS - 1) * sizeof(v->resolved[0]));
 		v->resolved_n--;
@@ -249,6 +263,7 @@ static void vsupervisor_on_deliver(struct sim *s, void *object, void *data, uint
 				pnn[count++] = i;
 		}
 		roster_ring(&n->supervisor.roster, pnn, count);
+		vsupervisor_tell_over(s, n);
 		count = 0;
 	}
 	if (d->kind == VDELIVERY_MESSAGE) {
@@ -309,6 +324,7 @@ static void vsupervisor_on_engine_start(struct sim *s, void *object, void *data,
 		return;
 	}
 	vengine_start(s, n, v->boot_id);
+	vsupervisor_tell_over(s, n);
 	roster_tell(&v->roster);
 	for (size_t i = 0; i < v->resolved_n; i++)
 		vengine_ipc(s, n->engine, v->resolved[i].is_left ? VIPC_LEFT : VIPC_REVOKED,

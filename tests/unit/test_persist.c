@@ -57,12 +57,26 @@ static void what_is_written_is_read(void **state)
 		for (size_t i = 0; i < n; i++) {
 			p.active[i].pnn = (uint32_t)i;
 			p.active[i].boot_id = UINT64_MAX - i * 7919;
+			p.is_over[i] = i % 3 == 0;
 		}
 		assert_int_equal(persist_write(dir, &p), 0);
 		assert_int_equal(read_it(), 0);
 		assert_memory_equal(&p, &q, sizeof(p));
 	}
 	assert_int_equal(persist_write("no/such/folder", &p), -ENOENT);
+}
+
+/* As when a member tells of an incarnation that this node does not know, beside one that it does */
+static void one_node_may_be_there_twice(void **state)
+{
+	(void)state;
+	p = (struct persist){ .generation = 3, .n = 2, .active = { { 1, 5 }, { 1, 6 } } };
+	assert_int_equal(persist_write(dir, &p), 0);
+	assert_int_equal(read_it(), 0);
+	assert_memory_equal(&p, &q, sizeof(p));
+	p.active[1].boot_id = 5;
+	assert_int_equal(persist_write(dir, &p), 0);
+	assert_int_equal(read_it(), -EBADMSG);
 }
 
 static size_t file_get(char *text, size_t size)
@@ -91,7 +105,10 @@ static void every_damaged_byte_is_noticed(void **state)
 	size_t len;
 
 	(void)state;
-	p = (struct persist){ .generation = 17, .n = 2, .active = { { 0, 0x1234 }, { 5, 99 } } };
+	p = (struct persist){ .generation = 17,
+			      .n = 2,
+			      .active = { { 0, 0x1234 }, { 5, 99 } },
+			      .is_over = { false, true } };
 	assert_int_equal(persist_write(dir, &p), 0);
 	len = file_get(text, sizeof(text));
 	assert_true(len > 20 && len < sizeof(text));
@@ -120,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(no_file_is_a_first_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_node_may_be_there_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_damaged_byte_is_noticed, set_up, tear_down),
 	};
 
