@@ -7,5 +7,5 @@ tests_sim_sim_SOURCES = \
 tests_sim_sim_LDADD = libcore.a libdaemon.a libcotdb-base.a $(QB_LIBS)
 # 200 seeds
 TESTS += tests/sim/sim
-EXTRA_DIST += tests/sim/README
+EXTRA_DIST += tests/sim/README tests/sim/test-bugs
 dist_noinst_SCRIPTS += tests/sim/run
