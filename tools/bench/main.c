@@ -117,6 +117,8 @@ static void usage(FILE *f)
 	    "  --progress          a line about the progress, even if stderr is no terminal\n"
 	    "  --db NAME           database [cotdb-bench.tdb]\n"
 	    "  --name NAME         runs of different names do not meet [default]\n"
+	    "  --help              this text\n"
+	    "  --version           print the version\n"
 	    "ring, message:\n"
 	    "  --nodes N           begin when N clients are there [number of sockets]\n"
 	    "  --tokens N          tokens under way at the same time, each with its record [1]\n"
