@@ -90,6 +90,28 @@ static void print_json(const struct cib_findings *f, const struct cib_corosync *
 	json_object_put(o);
 }
 
+int check_fail(const struct check_options *o, enum check_result code, const char *text, FILE *out,
+	       FILE *err)
+{
+	struct json_object *answer, *why;
+
+	if (!o->is_json) {
+		fprintf(err, "cotdb: %s\n", text);
+		return code;
+	}
+	answer = json_object_new_object();
+	why = json_object_new_object();
+	json_object_object_add(why, "code", json_object_new_int(code));
+	add_text(why, "text", text);
+	json_object_object_add(answer, "error", why);
+	fprintf(out, "%s\n",
+		json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PRETTY |
+							   JSON_C_TO_STRING_SPACED |
+							   JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(answer);
+	return code;
+}
+
 int check_run(const struct check_options *o, FILE *out, FILE *err)
 {
 	const char *schema = o->schema != NULL ? o->schema : SCHEMA;
@@ -101,10 +123,8 @@ int check_run(const struct check_options *o, FILE *out, FILE *err)
 
 	rc = o->cib_file != NULL ? cib_of_file(o->cib_file, &cib, error, sizeof(error))
 				 : cib_fetch(&cib, error, sizeof(error));
-	if (rc != 0) {
-		fprintf(err, "cotdb: %s\n", error);
-		return CHECK_UNREADABLE;
-	}
+	if (rc != 0)
+		return check_fail(o, CHECK_UNREADABLE, error, out, err);
 	if (!o->has_no_corosync && cib_corosync_read(&corosync) != 0 && !o->is_quiet)
 		fprintf(err, "cotdb: corosync does not answer; the CIB alone is checked\n");
 	cib_check(cib, &corosync, NULL, &f);

@@ -22,4 +22,8 @@ enum check_result { CHECK_OK = 0, CHECK_ERRORS = 1, CHECK_USAGE = 2, CHECK_UNREA
 
 /* Reads, checks, prints; an enum check_result. Warnings leave it CHECK_OK. */
 int check_run(const struct check_options *o, FILE *out, FILE *err);
+/* Says why it cannot check, a sentence without full stop: to err, or to out as JSON. Returns code.
+ */
+int check_fail(const struct check_options *o, enum check_result code, const char *text, FILE *out,
+	       FILE *err);
 #endif

@@ -41,10 +41,11 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--output-as=json") == 0) {
 			o.is_json = true;
 		} else {
-			fprintf(stderr,
-				"cotdb: check does not understand '%s'; see cotdb check --help\n",
-				argv[i]);
-			return CHECK_USAGE;
+			char text[512];
+
+			snprintf(text, sizeof(text),
+				 "check does not understand '%s'; see cotdb check --help", argv[i]);
+			return check_fail(&o, CHECK_USAGE, text, stdout, stderr);
 		}
 	}
 	/* A file is of whatever cluster: corosync is asked only about the running one */

@@ -219,9 +219,10 @@ static int take_option(struct tool *t, int argc, char **argv, int *i)
 	const char *name = argv[*i], *value = NULL;
 
 	if (option_matches("--output-as", argc, argv, i, &value)) {
-		t->is_json = value != NULL && strcmp(value, "json") == 0;
-		if (t->is_json || (value != NULL && strcmp(value, "text") == 0))
+		if (value != NULL && (strcmp(value, "json") == 0 || strcmp(value, "text") == 0)) {
+			t->is_json = strcmp(value, "json") == 0;
 			return 1;
+		}
 		return -tool_fail(t, TOOL_EXIT_USAGE, "--output-as is text or json");
 	}
 	if (option_matches("--timeout", argc, argv, i, &value)) {
@@ -242,6 +243,18 @@ static int take_option(struct tool *t, int argc, char **argv, int *i)
 	return 0;
 }
 
+/* Also of what is wrong in front of --output-as a caller that asks for JSON is told in JSON */
+static bool asks_for_json(int argc, char **argv)
+{
+	const char *value;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (option_matches("--output-as", argc, argv, &i, &value) && value != NULL &&
+		    strcmp(value, "json") == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct tool t = {
@@ -253,6 +266,7 @@ int main(int argc, char **argv)
 	int left = 0, words = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	t.is_json = asks_for_json(argc, argv);
 	t.deadline_ms = now_ms() + t.timeout_ms;
 	/* What is not ours moves to the front of argv */
 	for (int i = 1; i < argc; i++) {

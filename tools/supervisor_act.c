@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <json-c/json.h>
 #include "daemon/options.h"
 #include "supervisor_ask.h"
 
@@ -97,9 +98,26 @@ static bool waited_enough(struct waited *w, enum reason reason)
 	return now - w->others_since_ms >= PATIENCE_MS || now - w->pacemaker_since_ms >= YIELD_MS;
 }
 
+/* As text, or as JSON in the form of tool_fail() unless it is a success */
 static int say(const struct supervisor_act *act, int code, const char *text)
 {
-	fprintf(act->out, "%s\n", text);
+	struct json_object *answer, *said;
+
+	if (!act->is_json) {
+		fprintf(act->out, "%s\n", text);
+		return code;
+	}
+	answer = said = json_object_new_object();
+	if (code != OCF_SUCCESS) {
+		said = json_object_new_object();
+		json_object_object_add(answer, "error", said);
+	}
+	json_object_object_add(said, "code", json_object_new_int(code));
+	json_object_object_add(said, "text", json_object_new_string(text));
+	fprintf(act->out, "%s\n",
+		json_object_to_json_string_ext(answer, JSON_C_TO_STRING_SPACED |
+							   JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(answer);
 	return code;
 }
 

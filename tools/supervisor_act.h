@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * supervisor_act.h: `cotdb supervisor VERB`, which the OCF agent is built on: every verb ends
- * within its time-out, its exit code is OCF's, and what it prints is one sentence (or the
- * supervisor's JSON).
+ * within its time-out, its exit code is OCF's, and what it prints is one sentence, or with is_json
+ * one JSON object: the supervisor's answer to status as it is, else the sentence with its code.
  */
 #ifndef COTDB_SUPERVISOR_ACT_H
 #define COTDB_SUPERVISOR_ACT_H
@@ -22,7 +22,7 @@ struct supervisor_act {
 	const char *run_dir;
 	const char *program; /* cotdbd, for start */
 	unsigned int timeout_ms;
-	bool is_json;	/* status: print the supervisor's answer as it is */
+	bool is_json;
 	char **options; /* start, validate: the daemon's command line, NULL at the end */
 	FILE *out;
 };
