@@ -37,6 +37,9 @@ static int supervisor_status(struct tool *t, const char *why, int error)
 	status = json_object_new_object();
 	json_object_object_add(status, "is_active", json_object_new_boolean(0));
 	json_object_object_add(status, "engine_error", json_object_new_string(why));
+	json_object_object_add(
+	    status, "allow_unfenced",
+	    json_object_new_boolean(field_bool(answer, "allow_unfenced", false)));
 	json_object_object_add(status, "supervisor", answer);
 	return tool_print_json(t, status, TOOL_EXIT_NOT_ACTIVE);
 }

@@ -81,16 +81,22 @@ static void print_headline(struct json_object *status, FILE *out)
 	fputs(".\n", out);
 }
 
+/* Both the engine and the supervisor tell it */
+static void print_unfenced(struct json_object *status, FILE *out)
+{
+	if (field_bool(status, "allow_unfenced", false))
+		fputs("WARNING: ALLOW_UNFENCED IS SET: a lost node is taken for dead without "
+		      "fencing; records may be lost or doubled\n",
+		      out);
+}
+
 static void print_warnings(struct json_object *status, FILE *out)
 {
 	if (field_number(status, "format", 0) != STATUS_FORMAT)
 		fputs("WARNING: the daemon is of another version than this command; parts may be "
 		      "missing or mean something else\n",
 		      out);
-	if (field_bool(status, "allow_unfenced", false))
-		fputs("WARNING: ALLOW_UNFENCED IS SET: a lost node is taken for dead without "
-		      "fencing; records may be lost or doubled\n",
-		      out);
+	print_unfenced(status, out);
 	for (size_t i = 0; i < field_count(status, "warnings"); i++) {
 		struct json_object *warning = field_at(status, "warnings", i);
 
@@ -279,7 +285,9 @@ void status_text_supervisor(struct json_object *answer, const char *why, FILE *o
 
 	fputs("The engine does not answer (", out);
 	print_clean(out, why);
-	fputs("); this is what its supervisor says.\n\n", out);
+	fputs("); this is what its supervisor says.\n", out);
+	print_unfenced(answer, out);
+	fputc('\n', out);
 	table_init(&t, 2);
 	table_add(&t, "State");
 	table_add(&t, field_text(answer, "state", "?"));

@@ -107,6 +107,9 @@ static void control_answer(struct supervisor *s, struct control_client *c)
 	add_int(o, "restarts", supervise_restarts(s->machine));
 	json_object_object_add(o, "supervisor",
 			       json_object_new_string(supervise_state_name(s->machine)));
+	json_object_object_add(
+	    o, "allow_unfenced",
+	    json_object_new_boolean(s->options.number[OPTION_allow_unfenced] != 0));
 	add_int(o, "since_ms", (int64_t)(supervisor_now_ms() - s->since_ms));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_SPACED);
 	if (send(c->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)

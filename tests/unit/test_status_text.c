@@ -132,13 +132,15 @@ static void test_supervisor(void **state)
 {
 	char *text = print_of("{\"state\":\"degraded\",\"reason\":\"engine-restarting\","
 			      "\"text\":\"the engine ended\",\"is_final\":false,\"restarts\":2,"
-			      "\"pid\":10,\"engine_pid\":11,\"generation\":4}",
+			      "\"pid\":10,\"engine_pid\":11,\"generation\":4,"
+			      "\"allow_unfenced\":true}",
 			      print_supervisor);
 
 	(void)state;
 	assert_non_null(strstr(text, "no answer in time"));
 	assert_non_null(strstr(text, "degraded"));
 	assert_non_null(strstr(text, "the engine ended (engine-restarting)"));
+	assert_non_null(strstr(text, "WARNING: ALLOW_UNFENCED"));
 	free(text);
 }
 
