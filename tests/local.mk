@@ -16,3 +16,19 @@ tests_cluster_hold_lock_LDADD = libcotdb.la
 # no wrapper script: it is copied into a node, where libcotdb is installed
 tests_cluster_hold_lock_LDFLAGS = -no-install
 EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-samba
+
+# Beside `make check`: the simulator with more seeds and the planted bugs, all of `make check` with
+# sanitizers (in a build folder of its own), and the tests that need a cluster, as root
+.PHONY: check-sim check-asan check-cluster
+check-sim: tests/sim/sim
+	COTDB_BUILD=$(abs_builddir) $(srcdir)/tests/sim/run --seeds 1-1000
+	COTDB_BUILD=$(abs_builddir) $(srcdir)/tests/sim/test-bugs
+check-asan:
+	$(MKDIR_P) asan
+	test -f asan/Makefile || \
+		(cd asan && $(abs_srcdir)/configure --with-sanitizers=address,undefined)
+	cd asan && $(MAKE) && $(MAKE) check
+check-cluster:
+	SANDBOX_BUILD=$(abs_builddir) $(srcdir)/tests/run cluster ctdb agent
+clean-local:
+	rm -rf asan
