@@ -166,9 +166,11 @@ static int found_read(struct cotdb_db *db, struct cotdb_key key, struct found *f
 	return f->body == NULL ? tdb_errno(db->tdb) : 0;
 }
 
+_Static_assert(COTDB_MAX_KEY == CTDB_MAX_KEY, "the limit that users of the library see");
+
 static bool key_is_valid(struct cotdb_key key)
 {
-	return key.len_bytes > 0 && key.len_bytes < CTDB_MAX_KEY;
+	return key.len_bytes > 0 && key.len_bytes <= CTDB_MAX_KEY;
 }
 
 int cotdb_try_lock(struct cotdb_db *db, struct cotdb_key key, struct cotdb_record *r)

@@ -131,9 +131,12 @@ int cotdb_event_wait(struct cotdb *h, struct cotdb_event *e, int timeout_ms);
 int cotdb_attach(struct cotdb *h, const char *name, uint32_t type, struct cotdb_db **db);
 uint32_t cotdb_db_id(const struct cotdb_db *db);
 
+/* A longer key is served by no daemon */
+#define COTDB_MAX_KEY 64512U
+
 struct cotdb_key {
 	const void *p;
-	size_t len_bytes; /* 1 to 65535 */
+	size_t len_bytes; /* 1 to COTDB_MAX_KEY */
 };
 
 /* A record under its chain lock. data is the record's until it is unlocked. */

@@ -23,7 +23,8 @@
 /* The longest packet that is taken from a client: a large record, its key, and some slack */
 #define CTDB_MAX_PACKET (68U << 20)
 #define CTDB_MAX_NODES	1024U
-#define CTDB_MAX_KEY	(1U << 16)
+/* The longest key that is served: CTDB has no limit of its own, Samba's keys are far below */
+#define CTDB_MAX_KEY	(63U << 10)
 #define CTDB_MAX_DBS	1024U
 
 enum ctdb_operation {

@@ -24,7 +24,7 @@
 #define CORE_KEY_SIZE 32      /* bytes of the secret that proves a peer */
 #define CORE_NAME_SIZE 256    /* node name, database name, address: with NUL */
 #define CORE_MAX_RECORD (64U << 20)
-#define CORE_MAX_KEY (1U << 16)
+#define CORE_MAX_KEY (63U << 10) /* with what goes along it fits a packet of ipc.h */
 #define CORE_MAX_DBS 1024
 
 struct core;

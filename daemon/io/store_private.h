@@ -39,6 +39,7 @@ struct store_sweep {
 	struct store_sweep *next;
 	struct store_db *db;
 	uint64_t cookie;
+	unsigned int failures;
 	struct store_worker *worker;
 };
 

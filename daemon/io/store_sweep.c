@@ -3,17 +3,27 @@
  * store_sweep.c: reading whole databases for a recovery. Workers of their own do it, two at a time
  * so that one chain that a client holds does not stop all of it; they send the records in packets
  * and wait when the channel is full, so the engine takes them at its own pace, behind its other
- * work. A sweep whose worker dies begins again: what was reported twice does no harm.
+ * work. A sweep whose worker fails or dies begins again: what was reported twice does no harm. But
+ * not for ever: until every member has swept, nobody gets a record that is new or was a departed
+ * node's. So a file that cannot be read costs this node its databases, and not the cluster its
+ * recovery: the engine ends, the supervisor retires the files, and the next engine makes new ones.
  */
 #include "store_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/fatal.h"
 #include "daemon/log.h"
+#include "lib/protocol.h"
 
 /* The shortest record of a packet: rsn, dmaster, flags, length of the key */
 enum { SWEEP_ENTRIES_MAX = IPC_MAX / (8 + 4 + 4 + 4) };
+
+/* Attempts at one database; the first two may have met a want of memory, or an admin's kill */
+enum { SWEEP_ATTEMPTS = 3 };
+
+_Static_assert(CORE_MAX_KEY == CTDB_MAX_KEY, "clients and core agree about the longest key");
 
 static void sweep_assign(struct store *s);
 
@@ -27,6 +37,20 @@ static void sweep_remove(struct store *s, struct store_sweep *x)
 	if (x->worker != NULL)
 		x->worker->sweep = NULL;
 	free(x);
+}
+
+/* Its worker could not do it, whatever the reason */
+static void sweep_failed(struct store *s, struct store_sweep *x)
+{
+	char text[CORE_NAME_SIZE + 64];
+
+	x->worker->sweep = NULL;
+	x->worker = NULL;
+	if (++x->failures < SWEEP_ATTEMPTS)
+		return;
+	snprintf(text, sizeof(text), "a database cannot be swept, so it is retired | db=%s",
+		 x->db->name);
+	engine_stop(s->engine, REASON_ENGINE_RESTARTING, text);
 }
 
 static int sweep_records(struct store *s, const struct store_sweep *x, struct cursor *c)
@@ -79,8 +103,7 @@ static void sweep_packet(struct channel *ch, enum ipc_type type, struct cursor *
 		break;
 	}
 	/* Once more, with a new process */
-	x->worker = NULL;
-	w->sweep = NULL;
+	sweep_failed(s, x);
 	channel_close(&w->channel);
 	store_worker_ended(&w->channel);
 }
@@ -90,8 +113,7 @@ static void sweep_worker_ended(struct channel *ch)
 	struct store_worker *w = ch->owner;
 
 	if (w->sweep != NULL)
-		w->sweep->worker = NULL;
-	w->sweep = NULL;
+		sweep_failed(w->store, w->sweep);
 	store_worker_ended(ch);
 }
 

@@ -769,6 +769,31 @@ static void test_calls(void **state)
 	peer_close(p);
 }
 
+/* The longest key is served; a longer one is refused before anybody has to carry it */
+static void test_key_lengths(void **state)
+{
+	static const uint8_t key[CTDB_MAX_KEY + 1];
+	static uint8_t packet[sizeof(key) + 256];
+	struct peer *p = peer_open();
+	struct answer a;
+	struct packet_header h = { .reqid = 1 };
+	struct req_call m = { .db_id = attach(p, "keys.tdb"), .callid = CTDB_CALL_NULL };
+
+	(void)state;
+	for (; h.reqid <= 2; h.reqid++) {
+		struct writer w = writer_of(packet, sizeof(packet));
+
+		m.key = slice_of(key, CTDB_MAX_KEY + h.reqid - 1);
+		req_call_encode(&w, &h, &m);
+		assert_false(w.failed);
+		peer_send(p, packet, w.len);
+		peer_receive(p, &a);
+		assert_int_equal(a.h.reqid, h.reqid);
+		assert_int_equal(a.h.operation, h.reqid == 1 ? CTDB_REPLY_CALL : CTDB_REPLY_ERROR);
+	}
+	peer_close(p);
+}
+
 /* Before the first view calls and attaches wait, and nothing else does */
 static void test_waiting(void **state)
 {
@@ -980,6 +1005,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_status_json),
 		ACTIVE(test_attach),
 		ACTIVE(test_calls),
+		ACTIVE(test_key_lengths),
 		ACTIVE(test_commit),
 		WAITING(test_waiting),
 		ACTIVE(test_congested),

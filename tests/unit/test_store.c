@@ -44,7 +44,10 @@ struct world {
 	uint64_t deadline_ms;
 	bool (*is_done)(struct world *w);
 	bool has_timed_out;
+	unsigned int stops;
 };
+
+static struct world *stopping;
 
 /* ---- the fake engine and core ---------------------------------------------------------------- */
 
@@ -59,6 +62,14 @@ uint64_t engine_now_ms(void)
 void engine_after_event(struct engine *e)
 {
 	(void)e;
+}
+
+void engine_stop(struct engine *e, enum reason why, const char *text)
+{
+	assert_int_equal(why, REASON_ENGINE_RESTARTING);
+	assert_non_null(strstr(text, "test.tdb"));
+	e->is_stopping = true;
+	stopping->stops++;
 }
 
 void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
@@ -245,6 +256,7 @@ static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
+	stopping = w;
 	strcpy(w->dir, "/tmp/cotdb-test-store-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	snprintf(w->volatile_dir, sizeof(w->volatile_dir), "--volatile_dir=%s/a/volatile", w->dir);
@@ -486,6 +498,62 @@ static void test_sweep(void **state)
 	assert_true(run_for(w, is_swept, WAIT_MS));
 }
 
+static bool is_stopped(struct world *w)
+{
+	return w->stops > 0;
+}
+
+/* A file that cannot be read is this node's end, and not that of the cluster's recovery */
+static void test_sweep_of_damaged(void **state)
+{
+	/* libtdb's header with the size of the mutexes, these, the heads of free list and chains */
+	enum { HEADER = 168, MUTEX_SIZE = 64, HEADS = 1010 };
+	struct world *w = *state;
+	const char *path;
+	uint32_t nowhere[HEADS], mutex_size;
+	int fd;
+
+	for (size_t i = 0; i < HEADS; i++)
+		nowhere[i] = 0x7ffffff0;
+	assert_int_equal(store_db_path(&w->engine, DB, &path), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &mutex_size, sizeof(mutex_size), MUTEX_SIZE), 4);
+	assert_int_equal(pwrite(fd, nowhere, sizeof(nowhere), HEADER + mutex_size),
+			 sizeof(nowhere));
+	close(fd);
+	store_sweep_start(&w->engine, DB, 1);
+	assert_true(run_for(w, is_stopped, WAIT_MS));
+	assert_int_equal(w->stops, 1);
+	assert_int_equal(w->core.swept, 0);
+}
+
+static bool is_killed(struct world *w)
+{
+	struct store_worker *sweeper = w->engine.store->sweeper;
+
+	for (size_t i = 0; i < STORE_SWEEPERS; i++)
+		if (sweeper[i].sweep != NULL && sweeper[i].channel.pid > 0)
+			return kill(sweeper[i].channel.pid, SIGKILL) == 0;
+	return false;
+}
+
+/* A sweep outlives two workers */
+static void test_sweep_worker_killed(void **state)
+{
+	struct world *w = *state;
+	struct client c = client_hold(w);
+
+	w->core.cookie = 1;
+	store_sweep_start(&w->engine, DB, 1);
+	for (int i = 0; i < 2; i++) {
+		assert_true(run_for(w, is_killed, WAIT_MS));
+		assert_false(run_for(w, never, 50));
+	}
+	assert_int_equal(client_end(&c), 0);
+	assert_true(run_for(w, is_swept, WAIT_MS));
+	assert_int_equal(w->stops, 0);
+}
+
 static bool is_frozen(struct world *w)
 {
 	return w->core.frozen > 0;
@@ -544,6 +612,8 @@ int main(int argc, char **argv)
 		WORLD(test_busy_client_killed),
 		WORLD(test_busy_worker_killed),
 		WORLD(test_sweep),
+		WORLD(test_sweep_of_damaged),
+		WORLD(test_sweep_worker_killed),
 		WORLD(test_freeze),
 	};
 

@@ -240,6 +240,27 @@ static void a_sweep_tells_every_record_once(void **state)
 	assert_true(packets < TOTAL / 100); /* many in one */
 }
 
+/* Nobody can ask for a key above the limit, but a client can write one into the file */
+static void a_sweep_skips_a_key_that_is_too_long(void **state)
+{
+	static bool seen[3];
+	static char key[CORE_MAX_KEY + 4096];
+	struct cursor c;
+	size_t big = 0;
+	int type;
+
+	(void)state;
+	record_store(key, CORE_MAX_KEY, 0, 0);
+	record_store(key, CORE_MAX_KEY + 1, 1, 0);
+	record_store(key, sizeof(key), 2, 0);
+	request(IPC_WORK_SWEEP, 5, path[0], NULL);
+	while ((type = helper_process_next(&h, &c, HELPER_BOUND_MS)) == IPC_WORK_RECORDS)
+		one_packet(&c, 5, seen, 3, &big);
+	assert_int_equal(type, IPC_WORK_SWEPT);
+	assert_true(seen[0]);
+	assert_int_equal(big, 1);
+}
+
 static void a_slow_reader_does_not_keep_chains_locked(void **state)
 {
 	struct cursor c;
@@ -307,6 +328,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(it_freezes_databases_until_unlocked, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_sweep_tells_every_record_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_sweep_skips_a_key_that_is_too_long, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_slow_reader_does_not_keep_chains_locked, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(another_file_of_the_same_name_is_opened_anew,
