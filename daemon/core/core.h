@@ -294,8 +294,12 @@ int core_deregister(struct core *c, uint64_t client, uint64_t srvid); /* -ENOENT
 bool core_is_registered(const struct core *c, uint64_t client, uint64_t srvid);
 /* To a pnn, CORE_CURRENT_NODE or a broadcast; 1: congested, as core_call() */
 int core_message(struct core *c, uint32_t dest, uint64_t srvid, struct slice data);
-/* Any bytes to the world of another member, in order with everything else; -EHOSTUNREACH */
+/* Any bytes to the world of another member, active or not, in order with everything else. 0, or 1:
+ * taken, but much is queued for that member; take no more from whoever this comes from until
+ * core_is_peer_congested() is false. -EHOSTUNREACH: no member; -EMSGSIZE: above CORE_MAX_RECORD */
 int core_forward(struct core *c, uint32_t pnn, struct slice data);
+/* Whether much is queued for a member; false for any other node */
+bool core_is_peer_congested(const struct core *c, uint32_t pnn);
 
 /* ---- what it is doing ------------------------------------------------------------------------------------ */
 

@@ -124,5 +124,5 @@ int core_forward(struct core *c, uint32_t pnn, struct slice data)
 		return -EMSGSIZE;
 	packet_send(c, pnn, &p);
 	core_run(c);
-	return 0;
+	return core_is_peer_congested(c, pnn);
 }

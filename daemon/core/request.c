@@ -256,13 +256,22 @@ void core_client_gone(struct core *c, uint64_t client)
 	message_client_gone(c, client);
 }
 
+static bool node_is_congested(const struct node *n)
+{
+	return n != NULL && n->session.end - n->session.sent > CONGESTED_BYTES;
+}
+
+bool core_is_peer_congested(const struct core *c, uint32_t pnn)
+{
+	const struct node *n = pnn < CORE_MAX_NODES ? c->node[pnn] : NULL;
+
+	return node_is_congested(n) && n->is_member;
+}
+
 bool core_is_congested(const struct core *c)
 {
-	for (size_t i = 0; i < c->active_n; i++) {
-		const struct node *n = c->node[c->active[i].pnn];
-
-		if (n != NULL && n->session.end - n->session.sent > CONGESTED_BYTES)
+	for (size_t i = 0; i < c->active_n; i++)
+		if (node_is_congested(c->node[c->active[i].pnn]))
 			return true;
-	}
 	return false;
 }

@@ -40,6 +40,7 @@ enum client_pause {
 	PAUSE_CONGESTED = 1, /* a peer that it sends to has much queued */
 	PAUSE_OUTPUT = 2,    /* it does not read its answers */
 	PAUSE_HELD = 4,	     /* its calls wait for the first view */
+	PAUSE_PEER = 8,	     /* congested_pnn, which its controls go to, has much queued */
 };
 
 struct client {
@@ -48,6 +49,7 @@ struct client {
 	int fd;
 	pid_t pid;
 	unsigned int pause; /* bits of enum client_pause */
+	uint32_t congested_pnn;
 	bool is_eof;	    /* it has closed its side; what it had sent is still handled */
 	bool is_dying;
 	bool is_dirty;	/* in the list of those with something to write */
@@ -57,6 +59,7 @@ struct client {
 	struct byte_queue in, out, held;
 	size_t reply_bytes; /* of what is in out, at most */
 	struct client_notify *notify;
+	size_t notifies, notify_bytes;
 	/* one call being timed: enough for a latency, since few clients have several at once */
 	uint32_t timed_reqid;
 	uint64_t timed_us;
@@ -80,7 +83,7 @@ struct clients {
 	size_t count;
 
 	struct client *dirty, *dying; /* lists */
-	bool has_congested, is_closing;
+	bool has_congested, has_congested_peer, is_closing;
 	unsigned int resume;	     /* bits of enum client_pause that have ended for some */
 	struct byte_queue forwarded; /* from other nodes, not handled yet */
 	struct queue_pool pool;
@@ -127,6 +130,8 @@ uint8_t *client_output(struct client *cl, size_t size, bool is_reply);
 int client_poll_begin(struct client *cl);
 /* Ends a pause and handles what was read meanwhile */
 void client_unpause(struct client *cl, unsigned int pause);
+/* Reads no more from it until that node, which it sent a control to, has less queued */
+void client_pause_for_peer(struct client *cl, uint32_t pnn);
 /* Whether a pause for lack of reading is over */
 bool client_has_drained(const struct client *cl);
 

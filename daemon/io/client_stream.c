@@ -229,6 +229,13 @@ void client_unpause(struct client *cl, unsigned int pause)
 	client_check_end(cl);
 }
 
+void client_pause_for_peer(struct client *cl, uint32_t pnn)
+{
+	cl->pause |= PAUSE_PEER;
+	cl->congested_pnn = pnn;
+	cl->owner->has_congested_peer = true;
+}
+
 bool client_has_drained(const struct client *cl)
 {
 	return cl->reply_bytes < CLIENT_OUTPUT_PAUSE / 2;
@@ -244,6 +251,8 @@ void clients_flush(struct engine *e)
 		s->has_congested = false;
 		s->resume |= PAUSE_CONGESTED;
 	}
+	if (s->has_congested_peer)
+		s->resume |= PAUSE_PEER;
 	if (s->has_leader_news)
 		clients_tell_leader(s);
 	while (s->dirty || s->dying || s->resume || s->forwarded.len > 0) {

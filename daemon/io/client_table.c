@@ -108,6 +108,8 @@ void clients_resume(struct clients *s)
 	unsigned int resume = s->resume;
 
 	s->resume = 0;
+	if (resume & PAUSE_PEER)
+		s->has_congested_peer = false;
 	for (size_t i = 0; resume && i < s->slots; i++) {
 		struct client *cl = client_at(s, i);
 		if (cl == NULL)
@@ -115,6 +117,11 @@ void clients_resume(struct clients *s)
 		unsigned int one = resume;
 		if (!client_has_drained(cl))
 			one &= ~(unsigned int)PAUSE_OUTPUT;
+		if ((cl->pause & one & PAUSE_PEER) &&
+		    core_is_peer_congested(s->engine->core, cl->congested_pnn)) {
+			one &= ~(unsigned int)PAUSE_PEER;
+			s->has_congested_peer = true;
+		}
 		client_unpause(cl, one);
 	}
 }

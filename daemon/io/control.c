@@ -177,12 +177,17 @@ static uint8_t *forward_buffer(struct control_state *state, size_t size)
 	return state->forward;
 }
 
+/* 0, 1: taken, but the node has much queued; or -errno */
 static int forward_ask(struct clients *s, uint32_t pnn, uint64_t ticket,
 		       const struct req_control *m)
 {
 	size_t size = FORWARD_FIXED + m->data.len;
-	uint8_t *p = forward_buffer(s->control, size);
+	uint8_t *p;
 
+	/* No control that has an answer is longer: so many clients at once fill no queue either */
+	if (m->data.len > CONTROL_DATA_SIZE)
+		return -EMSGSIZE;
+	p = forward_buffer(s->control, size);
 	if (p == NULL)
 		return -ENOMEM;
 	struct writer w = writer_of(p, size);
@@ -210,6 +215,18 @@ static void forward_answer(struct clients *s, uint32_t pnn, uint64_t ticket, int
 	writer_block(&w, a->data.p, data);
 	writer_block(&w, a->text, text);
 	core_forward(s->engine->core, pnn, slice_of(w.p, w.len));
+}
+
+/* Asks for a client, which is not read from while that node has much queued: nothing else would
+ * bound what a client can have sent there, NOREPLY or not */
+static int client_forward_ask(struct client *cl, uint32_t pnn, uint64_t ticket,
+			      const struct req_control *m)
+{
+	int rc = forward_ask(cl->owner, pnn, ticket, m);
+
+	if (rc == 1)
+		client_pause_for_peer(cl, pnn);
+	return rc < 0 ? rc : 0;
 }
 
 static void control_there(struct client *cl, const struct packet_header *h,
@@ -243,7 +260,7 @@ static void control_there(struct client *cl, const struct packet_header *h,
 				       tunable_get(&s->tunables, TUNABLE_ControlTimeout) * 1000ULL,
 		};
 	}
-	int rc = forward_ask(s, h->destnode, wait ? wait->ticket : 0, m);
+	int rc = client_forward_ask(cl, h->destnode, wait ? wait->ticket : 0, m);
 	if (rc == 0 && wait) {
 		wait->next = state->waits;
 		state->waits = wait;
@@ -253,6 +270,7 @@ static void control_there(struct client *cl, const struct packet_header *h,
 	if (rc != 0 && has_reply)
 		answer_client(cl, h->reqid, -1, slice_of(NULL, 0),
 			      rc == -EHOSTUNREACH ? "node is disconnected"
+			      : rc == -EMSGSIZE	  ? "the control is too long for another node"
 						  : "the control cannot be forwarded");
 }
 
@@ -272,7 +290,7 @@ static void control_everywhere(struct client *cl, const struct packet_header *h,
 	for (size_t i = 0; core_node_status(s->engine->core, i, &n) == 0; i++)
 		if (n.pnn != s->engine->pnn && n.state != CORE_NODE_ABSENT &&
 		    (h->destnode != CTDB_BROADCAST_ACTIVE || n.state == CORE_NODE_ACTIVE))
-			forward_ask(s, n.pnn, 0, m);
+			client_forward_ask(cl, n.pnn, 0, m);
 	control_here(cl, h, m);
 }
 

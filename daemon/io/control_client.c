@@ -6,6 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
+/* Of one client, all together. They go out when it is gone, and nobody is left who could be made to
+ * wait, so these bound what they can fill a peer's queue with. Samba has one, of a few bytes. */
+enum { NOTIFIES_MAX = 64, NOTIFY_BYTES_MAX = 64 << 10 };
+
 /* What a client wants to be told to all when its connection ends */
 struct client_notify {
 	struct client_notify *next;
@@ -42,6 +46,9 @@ int32_t control_register_notify(struct control_request *r, struct control_answer
 		if (one->srvid == n.srvid)
 			return control_refuse(a,
 					      "this connection has a notification with this srvid");
+	if (r->client->notifies >= NOTIFIES_MAX ||
+	    r->client->notify_bytes + n.data.len > NOTIFY_BYTES_MAX)
+		return control_refuse(a, "too many notifications of this connection, or too long");
 	struct client_notify *one = malloc(sizeof(*one) + n.data.len);
 	if (one == NULL)
 		return control_refuse(a, "no memory");
@@ -51,6 +58,8 @@ int32_t control_register_notify(struct control_request *r, struct control_answer
 	if (n.data.len > 0)
 		memcpy(one->data, n.data.p, n.data.len);
 	r->client->notify = one;
+	r->client->notifies++;
+	r->client->notify_bytes += one->len;
 	return 0;
 }
 
@@ -66,6 +75,8 @@ int32_t control_deregister_notify(struct control_request *r, struct control_answ
 		if (one->srvid != srvid)
 			continue;
 		*at = one->next;
+		r->client->notifies--;
+		r->client->notify_bytes -= one->len;
 		free(one);
 		return 0;
 	}

@@ -37,8 +37,8 @@
  *                     "path": "/run/cotdb/volatile/locking.tdb.0" (null: not open yet) }, ... ],
  *    "clients": { "count": 2, "attaching": 0, "list": [ { "pid": 300, "client": 1048577,
  *                 "age_ms": 900, "packets_in": 7, "packets_out": 7, "queued_bytes": 0,
- *                 "paused": [ "congested" | "output" | "held", ... ] }, ... (256 at most) ] },
- *    "records": { "calls": 0, "calls_pending": 0, "handoffs_in": 0, "handoffs_out": 0,
+ *                 "paused": [ "congested" | "output" | "held" | "peer", ... ] }, ... (256 at most)
+ * ] }, "records": { "calls": 0, "calls_pending": 0, "handoffs_in": 0, "handoffs_out": 0,
  *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
  *                 "packets_sent": 0, "packets_received": 0, "views": 1, "recoveries": 1,
  *                 "last_recovery_ms": 12 },
@@ -331,6 +331,8 @@ static json *client_json(const struct client *cl, uint64_t now_ms)
 		json_object_array_add(paused, json_object_new_string("output"));
 	if (cl->pause & PAUSE_HELD)
 		json_object_array_add(paused, json_object_new_string("held"));
+	if (cl->pause & PAUSE_PEER)
+		json_object_array_add(paused, json_object_new_string("peer"));
 	json_object_object_add(to, "paused", paused);
 	return to;
 }

@@ -134,7 +134,7 @@ static void sim_send_messages(struct sim *s)
 		for (uint32_t k = 0; k < s->n; k++) {
 			core_message(e->core, k == i ? CORE_CURRENT_NODE : k, 0x5151,
 				     slice_of("hello", 5));
-			if (k != i && core_forward(e->core, k, slice_of("datagram", 8)) != 0)
+			if (k != i && core_forward(e->core, k, slice_of("datagram", 8)) < 0)
 				sim_fail(s, "message", "node %u cannot forward to node %u", i, k);
 		}
 		vengine_after(e);

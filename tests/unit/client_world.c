@@ -37,7 +37,7 @@ struct registration {
 
 struct core {
 	struct engine *engine;
-	bool is_active, is_congested, has_node_2, has_status_changed;
+	bool is_active, is_congested, is_peer_congested, has_node_2, has_status_changed;
 	uint32_t calls;
 	struct core_db_info db[64];
 	size_t dbs;
@@ -120,6 +120,10 @@ static void world_command(struct core *c, struct slice data)
 	case WORLD_NOT_CONGESTED:
 		c->is_congested = command == WORLD_CONGESTED;
 		break;
+	case WORLD_NODE_2_CONGESTED:
+	case WORLD_NODE_2_NOT_CONGESTED:
+		c->is_peer_congested = command == WORLD_NODE_2_CONGESTED;
+		break;
 	}
 	c->has_status_changed = true;
 }
@@ -174,6 +178,11 @@ bool core_is_congested(const struct core *c)
 	return c->is_congested;
 }
 
+bool core_is_peer_congested(const struct core *c, uint32_t pnn)
+{
+	return pnn == 2 && c->is_peer_congested && c->has_node_2;
+}
+
 int core_attach(struct core *c, const char *name, uint32_t db_flags)
 {
 	uint32_t db_id = jenkins_db_id(name);
@@ -203,7 +212,7 @@ int core_forward(struct core *c, uint32_t pnn, struct slice data)
 {
 	if (pnn == 1)
 		clients_forwarded(c->engine, 1, data);
-	return pnn <= 2 ? 0 : -EHOSTUNREACH;
+	return pnn <= 2 ? core_is_peer_congested(c, pnn) : -EHOSTUNREACH;
 }
 
 /* ---- store

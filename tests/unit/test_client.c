@@ -388,15 +388,18 @@ static void test_long_packet(void **state)
 	struct answer a;
 
 	(void)state;
-	size_t len = control_packet(packet, size, 0, 7, &m);
-	for (size_t sent = 0; sent < len;) {
-		ssize_t n = send(p->fd, packet + sent, len - sent, MSG_NOSIGNAL);
-		assert_true(n > 0);
-		sent += (size_t)n;
+	for (uint32_t dest = 0; dest < 2; dest++) {
+		size_t len = control_packet(packet, size, dest, 7 + dest, &m);
+		for (size_t sent = 0; sent < len;) {
+			ssize_t n = send(p->fd, packet + sent, len - sent, MSG_NOSIGNAL);
+			assert_true(n > 0);
+			sent += (size_t)n;
+		}
+		peer_receive(p, &a);
+		assert_int_equal(a.h.reqid, 7 + dest);
+		assert_int_equal(a.control.status,
+				 -1); /* PING takes no data, and 1 does not get it */
 	}
-	peer_receive(p, &a);
-	assert_int_equal(a.h.reqid, 7);
-	assert_int_equal(a.control.status, -1); /* PING takes no data */
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
 	peer_close(p);
 	free(packet);
@@ -635,6 +638,41 @@ static void test_notify(void **state)
 	assert_int_equal(a.message.srvid, 500);
 	assert_int_equal(a.message.data.len, 4);
 	peer_close(q);
+}
+
+static int32_t notify_register(struct peer *p, uint64_t srvid, size_t len)
+{
+	static const uint8_t zero[40000];
+	uint8_t data[sizeof(zero) + 64];
+	struct ctdb_notify_data n = { .srvid = srvid, .data = slice_of(zero, len) };
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+
+	ctdb_notify_data_encode(&w, &n);
+	assert_false(w.failed);
+	return peer_control(p, 0, CTDB_CONTROL_REGISTER_NOTIFY, data, w.len, &a);
+}
+
+/* They go out when nobody is there any more to be slowed down */
+static void test_notify_bounds(void **state)
+{
+	struct peer *p = peer_open(), *q = peer_open();
+	struct answer a;
+	uint64_t srvid = 1;
+
+	(void)state;
+	while (srvid <= 1000 && notify_register(p, srvid, 100) == 0)
+		srvid++;
+	assert_int_equal(srvid, 65);
+	srvid = 3;
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DEREGISTER_NOTIFY, &srvid, 8, &a), 0);
+	assert_int_equal(notify_register(p, 1000, 100), 0);
+	assert_int_equal(notify_register(q, 1, 40000), 0);
+	assert_int_equal(notify_register(q, 2, 40000), -1);
+	assert_int_equal(notify_register(q, 3, 4), 0);
+	peer_close(p);
+	peer_close(q);
+	expect_well();
 }
 
 /* A new one hears of the leader at once, everybody each second */
@@ -889,6 +927,56 @@ static void test_congested(void **state)
 	peer_close(q);
 }
 
+/* Sends controls that want no answer until the daemon takes no more for a while */
+static void flood_controls(struct peer *p, uint32_t dest)
+{
+	uint8_t packet[4096], data[3000] = { 1 };
+	struct req_control m = { .opcode = CTDB_CONTROL_ECHO_DATA,
+				 .flags = CTDB_CONTROL_NOREPLY,
+				 .data = slice_of(data, sizeof(data)) };
+	size_t len = control_packet(packet, sizeof(packet), dest, 1, &m);
+	struct pollfd fd = { .fd = p->fd, .events = POLLOUT };
+
+	for (uint32_t n = 0; poll(&fd, 1, SILENCE_MS) != 0; n++) {
+		for (size_t sent = 0; sent < len;) {
+			ssize_t rc = send(p->fd, packet + sent, len - sent, MSG_NOSIGNAL);
+			assert_true(rc > 0);
+			sent += (size_t)rc;
+		}
+		assert_true(n < 10000);
+	}
+}
+
+/* Controls to a node that has much queued: who sends them is not read from, and nobody else
+ * suffers, until the node takes what it has, or is gone */
+static void test_peer_congested(void **state)
+{
+	static const uint32_t dest[] = { 2, CTDB_BROADCAST_CONNECTED };
+	static const enum world_command end[] = { WORLD_NODE_2_NOT_CONGESTED, WORLD_NODE_2_GONE };
+	struct peer *q = peer_open();
+	struct answer a;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct peer *p = peer_open();
+
+		peer_command(q, WORLD_NODE_2_CONGESTED);
+		assert_int_equal(peer_control(q, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+		flood_controls(p, dest[i]);
+		expect_well();
+		assert_int_equal(peer_control(q, 1, CTDB_CONTROL_GET_RUNSTATE, NULL, 0, &a), 0);
+		peer_command(q, end[i]);
+		if (i == 0) { /* one that waits for the answer hears of it in the end */
+			uint32_t reqid = peer_ask(p, 0, CTDB_CONTROL_GET_PNN, 0, 0, NULL, 0);
+			peer_receive(p, &a);
+			assert_int_equal(a.h.reqid, reqid);
+		}
+		assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
+		peer_close(p);
+	}
+	peer_close(q);
+}
+
 /* Calls that wait for the first view are bounded by reading no more */
 static void test_held(void **state)
 {
@@ -1000,6 +1088,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_nodemap),
 		ACTIVE(test_registrations),
 		ACTIVE(test_notify),
+		ACTIVE(test_notify_bounds),
 		ACTIVE(test_leader),
 		ACTIVE(test_tunables),
 		ACTIVE(test_status_json),
@@ -1009,6 +1098,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_commit),
 		WAITING(test_waiting),
 		ACTIVE(test_congested),
+		ACTIVE(test_peer_congested),
 		WAITING(test_held),
 		ACTIVE(test_deaf),
 		ACTIVE(test_flooded),

@@ -336,6 +336,31 @@ static void test_is_refused(void **state)
 	core_free(c);
 }
 
+/* Who fills the queue to a member is told, while it is long and the member is there */
+static void test_forward_is_congested(void **state)
+{
+	static const uint8_t data[1 << 20];
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	unsigned int n = 0;
+	struct slice run[2];
+
+	(void)state;
+	assert_int_equal(core_forward(c, 2, slice_of(data, 1)), -EHOSTUNREACH);
+	assert_false(core_is_peer_congested(c, 1));
+	assert_false(core_is_peer_congested(c, CORE_MAX_NODES));
+	while (n < 64 && core_forward(c, 1, slice_of(data, sizeof(data))) == 0)
+		n++;
+	assert_in_range(n, 1, 16);
+	assert_true(core_is_peer_congested(c, 1));
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, 0), 0);
+	while (core_peer_output(c, 1, run) > 0)
+		core_peer_sent(c, 1, run[0].len);
+	assert_false(core_is_peer_congested(c, 1));
+	assert_int_equal(core_forward(c, 1, slice_of(data, 1)), 0);
+	core_free(c);
+}
+
 /* A record that came and cannot be taken in is nobody's: this node may not go on */
 static void test_grant_without_lock(void **state)
 {
@@ -389,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_is_refused),
 		cmocka_unit_test(test_grant_without_lock),
+		cmocka_unit_test(test_forward_is_congested),
 		cmocka_unit_test(test_hostile_peer),
 	};
 
