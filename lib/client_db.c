@@ -166,7 +166,14 @@ static int found_read(struct cotdb_db *db, struct cotdb_key key, struct found *f
 	return f->body == NULL ? tdb_errno(db->tdb) : 0;
 }
 
-_Static_assert(COTDB_MAX_KEY == CTDB_MAX_KEY, "the limit that users of the library see");
+/* What users of the library see */
+_Static_assert(COTDB_MAX_KEY == CTDB_MAX_KEY, "the longest key");
+_Static_assert(COTDB_CALL_NULL == CTDB_CALL_NULL && COTDB_CALL_FETCH == CTDB_CALL_FETCH &&
+		   COTDB_CALL_FETCH_WITH_HEADER == CTDB_CALL_FETCH_WITH_HEADER,
+	       "what calls do");
+_Static_assert(COTDB_CALL_IMMEDIATE_MIGRATION == CTDB_CALL_IMMEDIATE_MIGRATION &&
+		   COTDB_CALL_WANT_READONLY == CTDB_CALL_WANT_READONLY,
+	       "flags of calls");
 
 static bool key_is_valid(struct cotdb_key key)
 {
@@ -200,27 +207,39 @@ int cotdb_try_lock(struct cotdb_db *db, struct cotdb_key key, struct cotdb_recor
 	return error != 0 ? error : -EAGAIN;
 }
 
-int cotdb_migrate_begin(struct cotdb_db *db, struct cotdb_key key, uint32_t *reqid)
+int cotdb_call_begin(struct cotdb_db *db, struct cotdb_key key, uint32_t callid, uint32_t flags,
+		     uint32_t *reqid)
 {
+	return key_is_valid(key) ? client_call_send(db, key, callid, flags, true, reqid) : -EINVAL;
+}
+
+int cotdb_call(struct cotdb_db *db, struct cotdb_key key, uint32_t callid, uint32_t flags,
+	       struct cotdb_reply *reply)
+{
+	uint32_t reqid;
+	int error;
+
 	if (!key_is_valid(key))
 		return -EINVAL;
-	return client_call_send(db, key, CTDB_CALL_NULL, CTDB_CALL_IMMEDIATE_MIGRATION, true,
-				reqid);
+	error = client_call_send(db, key, callid, flags, false, &reqid);
+	return error != 0 ? error : client_wait_reply(db->h, reqid, reply);
+}
+
+int cotdb_migrate_begin(struct cotdb_db *db, struct cotdb_key key, uint32_t *reqid)
+{
+	return cotdb_call_begin(db, key, COTDB_CALL_NULL, COTDB_CALL_IMMEDIATE_MIGRATION, reqid);
 }
 
 int cotdb_fetch_lock(struct cotdb_db *db, struct cotdb_key key, struct cotdb_record *r)
 {
 	for (;;) {
 		struct cotdb_reply reply;
-		uint32_t reqid;
 		int error = cotdb_try_lock(db, key, r);
 
 		if (error != -EAGAIN)
 			return error;
-		error = client_call_send(db, key, CTDB_CALL_NULL, CTDB_CALL_IMMEDIATE_MIGRATION,
-					 false, &reqid);
-		if (error == 0)
-			error = client_wait_reply(db->h, reqid, &reply);
+		error =
+		    cotdb_call(db, key, COTDB_CALL_NULL, COTDB_CALL_IMMEDIATE_MIGRATION, &reply);
 		if (error != 0)
 			return error;
 		if (reply.status != 0)
@@ -289,7 +308,6 @@ int cotdb_read(struct cotdb_db *db, struct cotdb_key key, void **data, size_t *l
 {
 	struct cotdb_reply reply;
 	struct found f;
-	uint32_t reqid;
 	int error;
 
 	*data = NULL;
@@ -305,11 +323,9 @@ int cotdb_read(struct cotdb_db *db, struct cotdb_key key, void **data, size_t *l
 		*len_bytes = f.len;
 		return 0;
 	}
-	error = client_call_send(db, key, CTDB_CALL_FETCH, f.is_there ? CTDB_CALL_WANT_READONLY : 0,
-				 false, &reqid);
 	free(f.body);
-	if (error == 0)
-		error = client_wait_reply(db->h, reqid, &reply);
+	error = cotdb_call(db, key, COTDB_CALL_FETCH, f.is_there ? COTDB_CALL_WANT_READONLY : 0,
+			   &reply);
 	if (error != 0)
 		return error;
 	if (reply.status != 0)

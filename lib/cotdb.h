@@ -95,7 +95,7 @@ int cotdb_message_send(struct cotdb *h, uint32_t pnn, uint64_t srvid, const void
 
 enum cotdb_event_type {
 	COTDB_EVENT_MESSAGE, /* srvid and data are set */
-	COTDB_EVENT_REPLY,   /* to cotdb_migrate_begin(): reqid, status and data are set */
+	COTDB_EVENT_REPLY,   /* to cotdb_call_begin(), cotdb_migrate_begin(): reqid, status, data */
 };
 
 struct cotdb_event {
@@ -167,6 +167,28 @@ int cotdb_store(struct cotdb_record *r, const void *data, size_t len_bytes);
 /* Empties a locked record and tells the daemon that it can be removed */
 int cotdb_delete(struct cotdb_record *r);
 void cotdb_unlock(struct cotdb_record *r);
+
+/* What a call does with the record once it is on this node; its answer has that data */
+#define COTDB_CALL_NULL		     0xFF000001U /* nothing; no data */
+#define COTDB_CALL_FETCH	     0xFF000002U /* its value */
+#define COTDB_CALL_FETCH_WITH_HEADER 0xFF000003U /* the 24 bytes in front of it, and its value */
+
+/* Flags of a call: hints, and a daemon may do without them */
+#define COTDB_CALL_IMMEDIATE_MIGRATION 0x1U /* bring the record at the first request */
+#define COTDB_CALL_WANT_READONLY       0x4U /* a copy that can only be read would do */
+
+/* One call of the daemon, as Samba does it: brings a record to this node (of a volatile database;
+ * any other has its copy here), where another may take it away again at any time (see
+ * cotdb_fetch_lock()), and does callid there: COTDB_CALL_*, any other gets an answer without data
+ * from cotdb. Waits for the answer. 0 when one came: reply->status 0 and lent data, or another
+ * status and a text when the daemon refused (no such database, an owner that cannot give the
+ * record); reply is lent and may be NULL. -EINVAL: a key of no valid length; -errno of the
+ * connection. */
+int cotdb_call(struct cotdb_db *db, struct cotdb_key key, uint32_t callid, uint32_t flags,
+	       struct cotdb_reply *reply);
+/* The same without waiting: the answer is an event with *reqid */
+int cotdb_call_begin(struct cotdb_db *db, struct cotdb_key key, uint32_t callid, uint32_t flags,
+		     uint32_t *reqid);
 
 /* Reads a record without a lock, from this node's file if it may, else through the daemon (to
  * whom the record may then move). A record that does not exist has no data: *len_bytes 0. *data is
