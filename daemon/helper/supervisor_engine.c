@@ -187,6 +187,20 @@ static void clients_sift(struct supervisor_engine *en)
 	en->clients_n = n;
 }
 
+/* So many live: better that one which holds a lock in the end cannot be killed, so that this node
+ * has to be fenced, than that an engine with so many clients is killed now */
+static void clients_forget_oldest(struct supervisor_engine *en)
+{
+	size_t gone = en->clients_size / 16;
+
+	log_warning(
+	    "too many processes were clients, and the first ones are forgotten: a lock that "
+	    "one of them keeps would end in fencing | clients=%zu forgotten=%zu",
+	    en->clients_n, gone);
+	en->clients_n -= gone;
+	memmove(en->clients, en->clients + gone, en->clients_n * sizeof(*en->clients));
+}
+
 static int clients_grow(struct supervisor_engine *en)
 {
 	size_t size = en->clients_size != 0 ? en->clients_size * 2 : 256;
@@ -195,9 +209,12 @@ static int clients_grow(struct supervisor_engine *en)
 	clients_sift(en);
 	if (en->clients_n <= en->clients_size / 2 && en->clients_size != 0)
 		return 0;
-	if (size > CLIENTS_MAX)
-		return -EBADMSG;
-	more = realloc(en->clients, size * sizeof(*more));
+	more = size <= CLIENTS_MAX ? realloc(en->clients, size * sizeof(*more)) : NULL;
+	if (more == NULL && en->clients_size != 0) {
+		if (en->clients_n > en->clients_size - en->clients_size / 16)
+			clients_forget_oldest(en);
+		return 0;
+	}
 	if (more == NULL)
 		return -ENOMEM;
 	en->clients = more;

@@ -44,6 +44,15 @@ tests_unit_test_cotdbd_SOURCES = tests/unit/test_cotdbd.c
 tests_unit_test_cotdbd_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cotdbd_LDADD = libsupervisor.a libcotdb-base.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_supervisor_engine
+TESTS += tests/unit/test_supervisor_engine
+tests_unit_test_supervisor_engine_SOURCES = tests/unit/test_supervisor_engine.c \
+	daemon/helper/supervisor_engine.c
+tests_unit_test_supervisor_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(CMAP_CFLAGS) \
+	$(CMOCKA_CFLAGS)
+tests_unit_test_supervisor_engine_LDADD = libsupervisor.a libcore.a libdaemon.a libcotdb-base.a \
+	$(QB_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_log
 TESTS += tests/unit/test_log
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
