@@ -130,7 +130,8 @@ static int persist_take(struct supervisor *s, struct cursor *c)
 	if (cursor_u32(c, &p.generation) || cursor_u32(c, &n) || n > CORE_MAX_NODES)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < n; i++) {
-		if (cursor_u32(c, &p.active[i].pnn) || cursor_u64(c, &p.active[i].boot_id))
+		if (cursor_u32(c, &p.active[i].pnn) || p.active[i].pnn >= CORE_MAX_NODES ||
+		    cursor_u64(c, &p.active[i].boot_id))
 			return -EBADMSG;
 	}
 	p.n = n;

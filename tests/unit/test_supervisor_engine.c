@@ -84,6 +84,19 @@ static void client_comes(pid_t pid)
 	engine_drain(&s);
 }
 
+static void persist_comes(uint32_t pnn)
+{
+	uint8_t buf[IPC_MAX];
+	struct writer w = ipc_begin(buf, IPC_PERSIST);
+
+	writer_u32(&w, 17);
+	writer_u32(&w, 1);
+	writer_u32(&w, pnn);
+	writer_u64(&w, 4711);
+	assert_int_equal(ipc_send(engine_fd, &w), 0);
+	engine_drain(&s);
+}
+
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 static void clients_fill(void)
@@ -125,12 +138,27 @@ static void the_dead_are_forgotten_first(void **state)
 	assert_int_equal(s.engine.clients[10], NEW);
 }
 
+static void nodes_of_a_plan_are_checked(void **state)
+{
+	(void)state;
+	persist_comes(CORE_MAX_NODES - 1);
+	assert_true(s.engine.fd >= 0);
+	assert_int_equal(sifts, 1);
+	assert_int_equal(s.persisted.n, 1);
+	assert_int_equal(s.persisted.active[0].pnn, CORE_MAX_NODES - 1);
+	persist_comes(CORE_MAX_NODES);
+	assert_int_equal(s.engine.fd, -1);
+	assert_int_equal(sifts, 1);
+	assert_int_equal(s.persisted.active[0].pnn, CORE_MAX_NODES - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(too_many_clients_are_no_reason_to_kill_it, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(the_dead_are_forgotten_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nodes_of_a_plan_are_checked, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
