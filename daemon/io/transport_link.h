@@ -50,6 +50,7 @@ struct transport {
 struct peer {
 	struct transport *transport;
 	struct core_peer known;
+	char from[INET6_ADDRSTRLEN]; /* its address, written as link.from is */
 	struct link *link;    /* up */
 	struct link *attempt; /* our connection that is not up yet */
 	uint32_t backoff_ms;
@@ -72,6 +73,7 @@ struct link {
 	qb_loop_timer_handle timer;
 	bool is_timer_armed;
 	char from[INET6_ADDRSTRLEN];
+	bool is_from_peer; /* that is a peer's address, which proves nothing */
 	uint8_t small[LINK_SMALL];
 	uint8_t *buf; /* small, or allocated */
 	size_t size, start, end;

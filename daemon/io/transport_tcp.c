@@ -85,6 +85,14 @@ static int address_parse(const char *text, uint16_t port, struct sockaddr_storag
 	return 0;
 }
 
+static void address_text(const struct sockaddr_storage *address, socklen_t len,
+			 char text[INET6_ADDRSTRLEN])
+{
+	if (getnameinfo((const struct sockaddr *)address, len, text, INET6_ADDRSTRLEN, NULL, 0,
+			NI_NUMERICHOST) != 0)
+		text[0] = '\0';
+}
+
 /* ---- connecting --------------------------------------------------------------------------------
  */
 
@@ -259,7 +267,8 @@ static void transport_pause(struct transport *t)
 	qb_loop_poll_mod(t->engine->loop, QB_LOOP_MED, t->listen_fd, 0, t, transport_acceptable);
 }
 
-/* Of too many strangers the oldest goes */
+/* Of too many strangers the oldest goes; one that comes from a peer's address only when all do, or
+ * whoever can reach the port could keep the peers from ever getting through */
 static void transport_make_room(struct transport *t)
 {
 	struct link *oldest = NULL;
@@ -267,10 +276,20 @@ static void transport_make_room(struct transport *t)
 	if (t->half_open_n < TCP_HALF_OPEN_MAX)
 		return;
 	for (struct link *l = t->half_open; l != NULL; l = l->next)
-		if (l->role == HANDSHAKE_ACCEPTOR)
+		if (l->role == HANDSHAKE_ACCEPTOR &&
+		    (oldest == NULL || oldest->is_from_peer || !l->is_from_peer))
 			oldest = l;
 	if (oldest != NULL)
 		link_close(oldest, "too many connections that prove nothing");
+}
+
+static bool address_is_peers(const struct transport *t, const char *from)
+{
+	for (uint32_t pnn = 0; pnn < CORE_MAX_NODES; pnn++)
+		if (t->peer[pnn] != NULL && from[0] != '\0' &&
+		    strcmp(t->peer[pnn]->from, from) == 0)
+			return true;
+	return false;
 }
 
 static int32_t transport_acceptable(int32_t fd, int32_t revents, void *data)
@@ -296,9 +315,10 @@ static int32_t transport_acceptable(int32_t fd, int32_t revents, void *data)
 	transport_make_room(t);
 	socket_tune(t, s);
 	l = link_new(t, s, HANDSHAKE_ACCEPTOR, CORE_UNKNOWN_PNN);
-	if (l != NULL)
-		getnameinfo((struct sockaddr *)&from, len, l->from, sizeof(l->from), NULL, 0,
-			    NI_NUMERICHOST);
+	if (l != NULL) {
+		address_text(&from, len, l->from);
+		l->is_from_peer = address_is_peers(t, l->from);
+	}
 	return 0;
 }
 
@@ -406,6 +426,20 @@ static bool peer_is_same(const struct core_peer *a, const struct core_peer *b)
 	       strcmp(a->address, b->address) == 0 && memcmp(a->key, b->key, sizeof(a->key)) == 0;
 }
 
+/* Those that have come already from the address of a new peer */
+static void peer_mark(struct peer *p)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = 0;
+
+	if (address_parse(p->known.address, p->known.port, &address, &len) != 0)
+		return;
+	address_text(&address, len, p->from);
+	for (struct link *l = p->transport->half_open; l != NULL; l = l->next)
+		if (p->from[0] != '\0' && strcmp(l->from, p->from) == 0)
+			l->is_from_peer = true;
+}
+
 static void tcp_peer_set(struct engine *e, uint32_t pnn, const struct core_peer *known)
 {
 	struct transport *t = e->transport;
@@ -426,6 +460,7 @@ static void tcp_peer_set(struct engine *e, uint32_t pnn, const struct core_peer 
 	p->known = *known;
 	p->known.inc.pnn = pnn;
 	t->peer[pnn] = p;
+	peer_mark(p);
 	/* The next flush connects, or answers who has connected already */
 	peer_wake_up(p);
 }

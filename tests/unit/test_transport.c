@@ -274,16 +274,25 @@ static void introduce(struct world *w)
 	tell(w, 1, &w->node[0].self);
 }
 
-static int stranger(struct world *w, int to)
+/* From 127.0.0.host; the nodes have host 1 */
+static int stranger_from(struct world *w, int to, uint32_t host)
 {
+	struct sockaddr_in from = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl((127U << 24) + host) };
 	struct sockaddr_in a = { .sin_family = AF_INET,
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				 .sin_port = htons(w->node[to].self.port) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	return fd;
+}
+
+static int stranger(struct world *w, int to)
+{
+	return stranger_from(w, to, 1);
 }
 
 static bool both_up(struct world *w)
@@ -503,6 +512,46 @@ static void test_silent_strangers(void **state)
 		close(fd[i]);
 }
 
+static bool is_open(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* A flood from elsewhere does not push out what comes from a peer's address, be the peer known
+ * before or after; but so many from there are bounded, too */
+static void test_flood(void **state)
+{
+	struct world *w = *state;
+	int early, late, fd[160];
+
+	early = stranger(w, 1);
+	assert_false(run_for(w, never, 20));
+	tell(w, 1, &w->node[0].self);
+	late = stranger(w, 1);
+	for (uint32_t host = 2; host >= 1; host--) {
+		for (size_t i = 0; i < 160; i++) {
+			fd[i] = stranger_from(w, 1, host);
+			if (i % 32 == 31)
+				assert_false(run_for(w, never, 20));
+		}
+		assert_false(run_for(w, never, 50));
+		assert_true(w->node[1].engine.transport->half_open_n <= 128);
+		assert_int_equal(is_open(early), host == 2);
+		assert_int_equal(is_open(late), host == 2);
+		assert_int_equal(is_open(fd[0]), false);
+		assert_int_equal(is_open(fd[159]), true);
+		for (size_t i = 0; i < 160; i++)
+			close(fd[i]);
+		assert_false(run_for(w, never, 50));
+	}
+	close(early);
+	close(late);
+	introduce(w);
+	assert_true(run_for(w, both_up, WAIT_MS));
+}
+
 static void test_mac(void **state)
 {
 	struct handshake_hello a = { .version = 1, .pnn = 0, .to_pnn = 1, .boot_id = 5 };
@@ -535,6 +584,7 @@ int main(void)
 		WORLD(test_hold),	    WORLD(test_reconnect),
 		WORLD(test_replaced),	    WORLD(test_malformed_packet),
 		WORLD(test_stranger),	    WORLD(test_silent_strangers),
+		WORLD(test_flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
