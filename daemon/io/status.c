@@ -34,7 +34,9 @@
  *                 "is_fencing_pending": false, "queued_bytes": 0 }, ... ],
  *    "databases": [ { "name": "locking.tdb", "db_id": "0x7132c184",
  *                     "type": "volatile" | "persistent" | "replicated",
- *                     "path": "/run/cotdb/volatile/locking.tdb.0" (null: not open yet) }, ... ],
+ *                     "path": "/run/cotdb/volatile/locking.tdb.0" (null: not open yet) }, ...
+ *                   (the first ones, in 512 KiB) ],
+ *    "databases_count": 12,                    (of all)
  *    "clients": { "count": 2, "attaching": 0, "list": [ { "pid": 300, "client": 1048577,
  *                 "age_ms": 900, "packets_in": 7, "packets_out": 7, "queued_bytes": 0,
  *                 "paused": [ "congested" | "output" | "held" | "peer", ... ] }, ... (256 at most)
@@ -59,6 +61,9 @@
 #include "store.h"
 
 #define CLIENTS_LISTED 256
+/* Of text, so that the longest names of the most databases leave room for all else in the answer */
+#define DATABASES_LISTED_BYTES (CONTROL_DATA_SIZE / 2)
+#define JSON_STYLE	       (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 typedef struct json_object json;
 
@@ -293,26 +298,44 @@ static json *nodes_json(struct engine *e)
 	}
 }
 
-static json *databases_json(struct engine *e)
+static json *database_json(struct engine *e, const struct core_db_info *info)
+{
+	json *to = json_object_new_object();
+	const char *path = NULL;
+	char id[11];
+
+	snprintf(id, sizeof(id), "0x%08" PRIx32, info->db_id);
+	add_text(to, "name", info->name);
+	add_text(to, "db_id", id);
+	add_text(to, "type",
+		 info->flags & DB_PERSISTENT   ? "persistent"
+		 : info->flags & DB_REPLICATED ? "replicated"
+					       : "volatile");
+	add_text(to, "path", store_db_path(e, info->db_id, &path) == 0 ? path : NULL);
+	return to;
+}
+
+static void add_databases(json *to, struct engine *e)
 {
 	json *list = json_object_new_array();
 	struct core_db_info info;
+	size_t n = 0, len, used = 0;
 
-	for (size_t i = 0; core_db_info(e->core, i, &info) == 0; i++) {
-		json *one = json_object_new_object();
-		const char *path = NULL;
-		char id[11];
-		snprintf(id, sizeof(id), "0x%08" PRIx32, info.db_id);
-		add_text(one, "name", info.name);
-		add_text(one, "db_id", id);
-		add_text(one, "type",
-			 info.flags & DB_PERSISTENT   ? "persistent"
-			 : info.flags & DB_REPLICATED ? "replicated"
-						      : "volatile");
-		add_text(one, "path", store_db_path(e, info.db_id, &path) == 0 ? path : NULL);
-		json_object_array_add(list, one);
+	for (; core_db_info(e->core, n, &info) == 0; n++) {
+		json *one;
+
+		if (used > DATABASES_LISTED_BYTES)
+			continue; /* the others are counted only */
+		one = database_json(e, &info);
+		(void)json_object_to_json_string_length(one, JSON_STYLE, &len);
+		used += len + 1;
+		if (used <= DATABASES_LISTED_BYTES)
+			json_object_array_add(list, one);
+		else
+			json_object_put(one);
 	}
-	return list;
+	json_object_object_add(to, "databases", list);
+	add_number(to, "databases_count", n);
 }
 
 static json *client_json(const struct client *cl, uint64_t now_ms)
@@ -412,12 +435,11 @@ int status_json(struct clients *s, struct writer *w)
 	json_object_object_add(to, "corosync", corosync_json(e));
 	json_object_object_add(to, "warnings", warnings_json(e));
 	json_object_object_add(to, "nodes", nodes_json(e));
-	json_object_object_add(to, "databases", databases_json(e));
+	add_databases(to, e);
 	json_object_object_add(to, "clients", clients_json(s, now_ms));
 	json_object_object_add(to, "records", records_json(&c));
 	json_object_object_add(to, "store", store_json(e));
-	const char *text = json_object_to_json_string_ext(to, JSON_C_TO_STRING_PLAIN |
-								  JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(to, JSON_STYLE);
 	int rc = text ? 0 : -ENOMEM;
 	if (text)
 		ctdb_text_encode(w, text);

@@ -39,9 +39,9 @@ struct core {
 	struct engine *engine;
 	bool is_active, is_congested, is_peer_congested, has_node_2, has_status_changed;
 	uint32_t calls;
-	struct core_db_info db[64];
+	struct core_db_info db[CORE_MAX_DBS];
 	size_t dbs;
-	uint32_t attaching[64];
+	uint32_t attaching[CORE_MAX_DBS];
 	size_t attachings;
 	struct registration reg[MAX_REGISTRATIONS];
 	size_t regs;
@@ -190,7 +190,7 @@ int core_attach(struct core *c, const char *name, uint32_t db_flags)
 	for (size_t i = 0; i < c->dbs; i++)
 		if (c->db[i].db_id == db_id)
 			return (c->db[i].flags & db_flags) == db_flags ? 0 : -EINVAL;
-	if (c->dbs == 64)
+	if (c->dbs == CORE_MAX_DBS)
 		return -ENOSPC;
 	c->db[c->dbs].db_id = db_id;
 	c->db[c->dbs].flags = db_flags;
@@ -224,7 +224,7 @@ int store_db_path(struct engine *e, uint32_t db_id, const char **path)
 
 	for (size_t i = 0; i < e->core->dbs; i++)
 		if (e->core->db[i].db_id == db_id) {
-			snprintf(text, sizeof(text), "/nowhere/%s.0", e->core->db[i].name);
+			snprintf(text, sizeof(text), WORLD_FOLDER "/%s.0", e->core->db[i].name);
 			*path = text;
 			return 0;
 		}

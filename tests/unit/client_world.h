@@ -17,6 +17,9 @@ enum world_command {
 	WORLD_NODE_2_NOT_CONGESTED,
 };
 
+/* Of the databases' files, which there are none of */
+#define WORLD_FOLDER "/nowhere/in/a/folder/of/some/length/as/they/may/be/chosen/by/an/admin"
+
 struct engine;
 
 /* NULL, and what is wrong in *error (-errno). One at a time. */

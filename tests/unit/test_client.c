@@ -44,7 +44,7 @@ struct peer {
 	int fd;
 	uint32_t reqid;
 	size_t len;
-	uint8_t buf[1 << 17];
+	uint8_t buf[1 << 21];
 };
 
 struct answer {
@@ -737,6 +737,7 @@ static void test_status_json(void **state)
 		assert_non_null(strstr(text, "\"path\":\"/clusterfs/.cotdb.lock\""));
 		assert_non_null(strstr(text, "\"name\":\"node5\""));
 		assert_non_null(strstr(text, "\"generation\":17"));
+		assert_non_null(strstr(text, "\"databases\":[],\"databases_count\":0,"));
 	}
 	peer_close(p);
 }
@@ -758,6 +759,34 @@ static uint32_t attach(struct peer *p, const char *name)
 	return db_id;
 }
 
+/* The most databases with the longest names: those that fit are listed, and all are counted */
+static void test_status_of_many(void **state)
+{
+	struct peer *p = peer_open();
+	struct answer a;
+	const char *text, *at;
+	char name[CORE_NAME_SIZE];
+	size_t listed = 0;
+
+	(void)state;
+	for (int i = 0; i < CORE_MAX_DBS; i++) {
+		/* each of these takes two bytes */
+		memset(name, '"', sizeof(name));
+		snprintf(name + 232, sizeof(name) - 232, "%04d.tdb", i);
+		attach(p, name);
+	}
+	assert_int_equal(peer_control(p, 0, COTDB_CONTROL_STATUS, NULL, 0, &a), 0);
+	text = ctdb_text_decode(a.control.data);
+	assert_non_null(text);
+	for (at = text; (at = strstr(at, "\"db_id\":")) != NULL; at++)
+		listed++;
+	assert_in_range(listed, 256, CORE_MAX_DBS - 1);
+	assert_non_null(strstr(text, "0000.tdb\""));
+	assert_non_null(strstr(text, "\"databases_count\":1024"));
+	assert_non_null(strstr(text, "\"lock_wait_us_max\""));
+	peer_close(p);
+}
+
 static void test_attach(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "../x.tdb", "a/b", "x\ny" };
@@ -774,7 +803,7 @@ static void test_attach(void **state)
 		    peer_control(p, 0, CTDB_CONTROL_DB_ATTACH, bad[i], strlen(bad[i]) + 1, &a), -1);
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DB_ATTACH, "no NUL", 6, &a), -1);
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GETDBPATH, "\x2b\x43\x2a\x4d", 4, &a), 0);
-	assert_string_equal(ctdb_text_decode(a.control.data), "/nowhere/g_lock.tdb.0");
+	assert_string_equal(ctdb_text_decode(a.control.data), WORLD_FOLDER "/g_lock.tdb.0");
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_DBNAME, "\x2b\x43\x2a\x4d", 4, &a), 0);
 	assert_string_equal(ctdb_text_decode(a.control.data), "g_lock.tdb");
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GETDBPATH, "abcd", 4, &a), -1);
@@ -1092,6 +1121,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_leader),
 		ACTIVE(test_tunables),
 		ACTIVE(test_status_json),
+		ACTIVE(test_status_of_many),
 		ACTIVE(test_attach),
 		ACTIVE(test_calls),
 		ACTIVE(test_key_lengths),
