@@ -248,6 +248,8 @@ void status_text_nodes(struct json_object *status, FILE *out, const char *indent
 
 void status_text_databases(struct json_object *status, FILE *out, const char *indent)
 {
+	size_t told = field_count(status, "databases");
+	uint64_t all = field_number(status, "databases_count", told);
 	struct table t;
 
 	table_init(&t, 4);
@@ -255,7 +257,7 @@ void status_text_databases(struct json_object *status, FILE *out, const char *in
 	table_add(&t, "TYPE");
 	table_add(&t, "NAME");
 	table_add(&t, "FILE");
-	for (size_t i = 0; i < field_count(status, "databases"); i++) {
+	for (size_t i = 0; i < told; i++) {
 		struct json_object *db = field_at(status, "databases", i);
 
 		table_add(&t, field_text(db, "db_id", "?"));
@@ -264,6 +266,9 @@ void status_text_databases(struct json_object *status, FILE *out, const char *in
 		table_add(&t, field_text(db, "path", "not open yet"));
 	}
 	table_print(&t, out, indent);
+	if (all > told)
+		fprintf(out, "%sand %" PRIu64 " more, which the engine's answer has no room for\n",
+			indent, all - told);
 }
 
 void status_text(struct json_object *status, FILE *out)

@@ -102,6 +102,20 @@ static void test_not_active(void **state)
 	free(text);
 }
 
+static void test_many_databases(void **state)
+{
+	char *text = print_of("{\"databases\":[{\"name\":\"a.tdb\"}],\"databases_count\":1024}",
+			      print_databases);
+
+	(void)state;
+	assert_non_null(strstr(text, "and 1023 more"));
+	free(text);
+	text = print_of("{\"databases\":[{\"name\":\"a.tdb\"}],\"databases_count\":1}",
+			print_databases);
+	assert_null(strstr(text, "more"));
+	free(text);
+}
+
 /* Each is valid JSON that no daemon of ours sends */
 static void test_odd(void **state)
 {
@@ -214,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),	 cmocka_unit_test(test_not_active),
+		cmocka_unit_test(test_many_databases),
 		cmocka_unit_test(test_odd),	 cmocka_unit_test(test_supervisor),
 		cmocka_unit_test(test_duration), cmocka_unit_test(test_field),
 		cmocka_unit_test(test_table),
