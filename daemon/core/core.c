@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "daemon/fatal.h"
 #include "internal.h"
+#include "traverse.h"
 
 void core_log(struct core *c, enum core_log level, const char *format, ...)
 {
@@ -130,6 +131,7 @@ void core_free(struct core *c)
 	location_reset(c);
 	free(c->locations.bucket);
 	message_free(c);
+	traverse_free(c);
 	free(c->active);
 	free(c->known);
 	free(c->departed);
@@ -148,6 +150,7 @@ void core_tick(struct core *c)
 		if (c->view.member[i].pnn != c->self)
 			session_tick(c, c->node[c->view.member[i].pnn]);
 	view_tick(c);
+	traverse_tick(c);
 	core_run(c);
 }
 
@@ -158,6 +161,8 @@ uint64_t core_deadline_ms(const struct core *c)
 	if (c->is_retired)
 		return UINT64_MAX;
 	t = view_deadline(c);
+	if (traverse_deadline(c) < t)
+		t = traverse_deadline(c);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;
@@ -204,6 +209,7 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 		c->ops->forwarded(c->world, from, p->data);
 		break;
 	default:
+		traverse_packet(c, from, p);
 		break;
 	}
 }

@@ -70,6 +70,18 @@ struct core_sweep_entry {
 	struct record_header header;
 };
 
+/* One batch of a traverse, to be read from this node's file: from that hash chain on */
+struct core_traverse_read {
+	uint64_t cookie;
+	uint32_t db_id, chain;
+	uint32_t dmaster; /* only records of this owner; CORE_UNKNOWN_PNN: of any */
+	bool with_empty;  /* those without a body, too */
+};
+#define CORE_CHAIN_END UINT32_MAX /* there is no further chain */
+struct core_traverse_entry {
+	struct slice key, value; /* value: header and body, as in the file */
+};
+
 struct core_ops {
 	uint64_t (*now_ms)(void *world);
 	void (*log)(void *world, enum core_log level, const char *text);
@@ -90,6 +102,12 @@ struct core_ops {
 	void (*call_reply)(void *world, uint64_t client, uint32_t reqid, struct slice data);
 	void (*call_error)(void *world, uint64_t client, uint32_t reqid, const char *text);
 	void (*message)(void *world, uint64_t client, uint64_t srvid, struct slice data);
+	/* Traverses. client_is_full: so much waits to be read by this client that its traverse has
+	 * to pause; if so, core_client_drained() or core_client_gone() follows. traverse_failed: one
+	 * has ended without all records, after its last message; with is_ext the client knows no
+	 * other sign of that than the end of its connection. */
+	bool (*client_is_full)(void *world, uint64_t client);
+	void (*traverse_failed)(void *world, uint64_t client, uint32_t db_id, bool is_ext, const char *why);
 	/* An attach that core_attach() answered with -EINPROGRESS has ended on this node: for every
 	 * client that waits for this id. status 0 or -errno */
 	void (*attached)(void *world, uint32_t db_id, int status);
@@ -111,6 +129,11 @@ struct core_ops {
 	 * sweep_start() of the same database ends the older one (its late reports may still come,
 	 * with the older cookie). */
 	void (*sweep_start)(void *world, uint32_t db_id, uint64_t cookie);
+	/* Read whole hash chains, each under its lock, until there are some 64 KiB of records or no
+	 * more chains, beginning after this call; reports by core_traverse_records() and, once,
+	 * core_traverse_read_end(). traverse_cancel: nobody wants those of this cookie any more. */
+	void (*traverse_read)(void *world, const struct core_traverse_read *r);
+	void (*traverse_cancel)(void *world, uint64_t cookie);
 
 	/* Volatile databases: stop the clients (all-record lock), let them go on. core_frozen()
 	 * reports the end of a freeze. */
@@ -301,6 +324,28 @@ int core_forward(struct core *c, uint32_t pnn, struct slice data);
 /* Whether much is queued for a member; false for any other node */
 bool core_is_peer_congested(const struct core *c, uint32_t pnn);
 
+/* ---- events: traverses ----------------------------------------------------------------------------------- */
+
+struct core_traverse {
+	uint32_t db_id, tag; /* tag: goes with every record */
+	uint64_t srvid;      /* records are messages to it, on this node */
+	bool with_empty;
+	bool is_ext;         /* for traverse_failed() */
+	uint32_t timeout_ms; /* for a node to tell its next batch */
+};
+/* The records of all active nodes, or, of a database that is not volatile, of this node's file.
+ * Sends nothing yet: it begins with the next core_client_drained() of its client. 0; -ENOENT: no
+ * such database; -EAGAIN: this node is not active; -EBUSY: the client has too many; -ENOSPC: this
+ * node has. */
+int core_traverse(struct core *c, uint64_t client, const struct core_traverse *t);
+/* What was queued for it has gone out: its traverses go on */
+void core_client_drained(struct core *c, uint64_t client);
+/* What traverse_read() has found, in any number of pieces */
+void core_traverse_records(struct core *c, uint64_t cookie, const struct core_traverse_entry *e, size_t n);
+/* The batch is read. next_chain: where the next one begins, or CORE_CHAIN_END. status: 0, or -errno:
+ * not all of its records were told. */
+void core_traverse_read_end(struct core *c, uint64_t cookie, uint32_t next_chain, int status);
+
 /* ---- what it is doing ------------------------------------------------------------------------------------ */
 
 enum core_view { CORE_VIEW_OUT, CORE_VIEW_GATHER, CORE_VIEW_GATED, CORE_VIEW_ACTIVE };
@@ -339,6 +384,7 @@ struct core_status {
 	uint64_t last_recovery_start_ms, last_recovery_end_ms;
 	uint64_t calls, calls_pending, handoffs_in, handoffs_out, forwards, created, adopted, parked;
 	uint64_t packets_sent, packets_received, locations;
+	uint64_t traverses, traverses_now, traverses_failed, traverse_timeouts, traverse_records;
 };
 void core_status(const struct core *c, struct core_status *s);
 /* Node number i of those known, by pnn; -ENOENT behind the last */

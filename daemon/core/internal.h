@@ -11,6 +11,7 @@
  *   location.c  the lmaster's table                 sweep.c    recovery
  *   db.c        attach                              message.c  srvids
  *   keystate.c  what waits for a key                status.c   what it is doing
+ *   traverse.c  all records of a database       scan.c     reading them
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -278,6 +279,7 @@ struct core {
 	bool is_looping;
 	uint64_t tick_settled_ms; /* the settle_ms that status_changed() told the end of */
 	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
+	struct traverses *traverses;
 	uint8_t *scratch;
 	size_t scratch_size;
 	struct core_status count; /* counters only */
@@ -321,12 +323,17 @@ enum packet_type {
 	PACKET_DONE,	/* sweep -> every lmaster: nothing */
 	PACKET_MESSAGE, /* u64 srvid, block data */
 	PACKET_FOREIGN, /* core_forward: block data */
+	/* Traverses. Each begins with u32 db, u64 ticket (of the asking node), u32 round. */
+	PACKET_TRAVERSE_ASK,	 /* u32 chain, u8 flags (TRAVERSE_WITH_EMPTY, TRAVERSE_ANY_OWNER) */
+	PACKET_TRAVERSE_CANCEL,	 /* nothing more */
+	PACKET_TRAVERSE_RECORDS, /* u32 n, n x (block key, block value) */
+	PACKET_TRAVERSE_END,	 /* u32 next chain, u8 is_failed */
 	PACKET_TYPES
 };
 struct packet {
-	uint8_t type, is_definitive, is_new;
-	uint32_t generation, db_id, orig, dmaster, flags, n;
-	uint64_t seq, ack, rsn, srvid;
+	uint8_t type, is_definitive, is_new, mode;
+	uint32_t generation, db_id, orig, dmaster, flags, n, round, chain;
+	uint64_t seq, ack, rsn, srvid, ticket;
 	struct slice key, data, raw; /* raw: the whole packet */
 };
 int packet_decode(struct slice raw, struct packet *p);

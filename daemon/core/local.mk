@@ -19,9 +19,11 @@ libcore_a_SOURCES = \
 	daemon/core/record.c \
 	daemon/core/request.c \
 	daemon/core/roster.c daemon/core/roster.h \
+	daemon/core/scan.c \
 	daemon/core/session.c \
 	daemon/core/slot.c \
 	daemon/core/status.c \
 	daemon/core/supervise.c daemon/core/supervise.h \
 	daemon/core/sweep.c \
+	daemon/core/traverse.c daemon/core/traverse.h \
 	daemon/core/view.c

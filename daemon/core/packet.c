@@ -11,13 +11,35 @@
 #include <stdlib.h>
 #include "internal.h"
 
+static bool packet_is_traverse(uint8_t type)
+{
+	return type >= PACKET_TRAVERSE_ASK && type <= PACKET_TRAVERSE_END;
+}
+
 bool packet_is_record(uint8_t type)
 {
-	return type >= PACKET_REQUEST && type <= PACKET_DONE;
+	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type);
+}
+
+static int traverse_decode(struct cursor *c, struct packet *p)
+{
+	if (cursor_u32(c, &p->db_id) || cursor_u64(c, &p->ticket) || cursor_u32(c, &p->round))
+		return 1;
+	switch (p->type) {
+	case PACKET_TRAVERSE_ASK:
+	case PACKET_TRAVERSE_END:
+		return cursor_u32(c, &p->chain) || cursor_u8(c, &p->mode);
+	case PACKET_TRAVERSE_RECORDS: /* the entries are checked as they are read */
+		return cursor_u32(c, &p->n) || cursor_bytes(c, c->left, &p->data);
+	default:
+		return 0;
+	}
 }
 
 static int fields_decode(struct cursor *c, struct packet *p)
 {
+	if (packet_is_traverse(p->type))
+		return traverse_decode(c, p);
 	switch (p->type) {
 	case PACKET_ACK:
 	case PACKET_DONE:
@@ -78,8 +100,26 @@ int packet_report_next(struct cursor *c, struct report_entry *e)
 		   : 0;
 }
 
+static void traverse_encode(struct writer *w, const struct packet *p)
+{
+	writer_u32(w, p->db_id);
+	writer_u64(w, p->ticket);
+	writer_u32(w, p->round);
+	if (p->type == PACKET_TRAVERSE_ASK || p->type == PACKET_TRAVERSE_END) {
+		writer_u32(w, p->chain);
+		writer_u8(w, p->mode);
+	} else if (p->type == PACKET_TRAVERSE_RECORDS) {
+		writer_u32(w, p->n);
+		writer_bytes(w, p->data.p, p->data.len);
+	}
+}
+
 static void fields_encode(struct writer *w, const struct packet *p)
 {
+	if (packet_is_traverse(p->type)) {
+		traverse_encode(w, p);
+		return;
+	}
 	switch (p->type) {
 	case PACKET_REQUEST:
 	case PACKET_BOUNCE:

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
+#include "traverse.h"
 
 #define CONGESTED_BYTES (8UL << 20)
 
@@ -254,6 +255,8 @@ void core_client_gone(struct core *c, uint64_t client)
 		}
 	}
 	message_client_gone(c, client);
+	traverse_client_gone(c, client);
+	core_run(c);
 }
 
 static bool node_is_congested(const struct node *n)

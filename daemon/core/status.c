@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "internal.h"
+#include "traverse.h"
 
 /* A node serves on in its old generation while a view is being agreed; that is worth telling only
  * when it takes long */
@@ -70,6 +71,7 @@ void core_status(const struct core *c, struct core_status *s)
 	s->has_lock_held = c->lock.is_held;
 	s->since_ms = c->view.begin_ms;
 	s->locations = c->locations.n;
+	s->traverses_now = traverse_count(c);
 	for (int g = 0; g < CORE_GATE_COUNT; g++) {
 		const struct gate *gate = &c->gate[g];
 

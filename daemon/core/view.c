@@ -39,6 +39,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
+#include "traverse.h"
 
 #define RELEAD_MS 2000
 #define SETTLE_MS 3000 /* a view that takes longer is told as a reason for not serving in full */
@@ -361,6 +362,7 @@ static void view_activate(struct core *c)
 	c->count.last_recovery_start_ms = v->begin_ms;
 	sweep_activate(c);
 	request_activate(c);
+	traverse_activate(c);
 	gate_freeze(c);
 	if (leader != c->self && c->lock.is_held) {
 		c->lock.is_held = false;
