@@ -65,11 +65,16 @@ enum ipc_type {
 	IPC_WORK_UNLOCK,       /* (none): let it go */
 	IPC_WORK_FREEZE,       /* u64 cookie, text path, u32 tdb flags: all-record lock, kept until UNLOCK */
 	IPC_WORK_SWEEP,        /* u64 cookie, text path, u32 tdb flags: read all records */
+	IPC_WORK_READ,         /* u64 cookie, text path, u32 tdb flags, u32 chain, u32 dmaster, u32 with_empty: a
+				  batch of a traverse (struct core_traverse_read) */
 	/* TDB worker -> engine */
 	IPC_WORK_LOCKED = 224, /* u64 cookie: the chain lock (or all-record lock) is held by the worker */
 	IPC_WORK_FAILED,       /* u64 cookie, text */
 	IPC_WORK_RECORDS,      /* u64 cookie, u32 n, n x (u64 rsn, u32 dmaster, u32 flags, bytes key) */
 	IPC_WORK_SWEPT,        /* u64 cookie: all records were read */
+	IPC_WORK_ENTRIES,      /* u64 cookie, and the next bytes, to the packet's end, of the batch: a stream of
+				  (bytes key, bytes value) that is cut anywhere */
+	IPC_WORK_READ_DONE,    /* u64 cookie, u32 next chain, u32: 1 if a record was too long to be told */
 };
 
 /* Sends one packet; 0 or -errno (-EAGAIN on a full non-blocking channel) */

@@ -13,6 +13,7 @@
 #include "daemon/helper/helper_begin.h"
 #include "daemon/helper/ipc.h"
 #include "daemon/helper/worker_cache.h"
+#include "daemon/helper/worker_read.h"
 #include "daemon/helper/worker_sweep.h"
 #include "daemon/log.h"
 
@@ -31,6 +32,7 @@ struct work {
 	char path[PATH_SIZE];
 	uint32_t tdb_flags;
 	struct slice key; /* IPC_WORK_LOCK */
+	struct worker_read read;
 };
 
 static int answer(enum ipc_type type, uint64_t cookie, const char *text)
@@ -112,6 +114,23 @@ static int work_sweep(const struct work *work, struct worker_file *f)
 	return answer(IPC_WORK_SWEPT, work->cookie, NULL);
 }
 
+static int work_read(const struct work *work, struct worker_file *f)
+{
+	uint8_t buf[IPC_MAX];
+	struct worker_read_result result;
+	struct writer w = ipc_begin(buf, IPC_WORK_READ_DONE);
+	int rc = worker_read(IPC_FD, f->tdb, work->cookie, &work->read, &result);
+
+	if (rc == -EPIPE || rc == -ECONNRESET)
+		return rc;
+	if (rc != 0)
+		return answer_failed(work, "the records cannot be read", -rc);
+	writer_u64(&w, work->cookie);
+	writer_u32(&w, result.next_chain);
+	writer_u32(&w, result.is_incomplete);
+	return ipc_send(IPC_FD, &w);
+}
+
 static int work_do(struct worker *wk, const struct work *work)
 {
 	struct worker_file *f;
@@ -131,9 +150,17 @@ static int work_do(struct worker *wk, const struct work *work)
 		return work_lock(wk, work, f);
 	case IPC_WORK_FREEZE:
 		return work_freeze(work, f);
+	case IPC_WORK_READ:
+		return work_read(work, f);
 	default:
 		return work_sweep(work, f);
 	}
+}
+
+static int read_decode(struct cursor *c, struct worker_read *r)
+{
+	return cursor_u32(c, &r->chain) || cursor_u32(c, &r->dmaster) ||
+	       cursor_u32(c, &r->with_empty);
 }
 
 static int work_decode(int type, struct cursor *c, struct work *work)
@@ -145,10 +172,12 @@ static int work_decode(int type, struct cursor *c, struct work *work)
 	case IPC_WORK_LOCK:
 	case IPC_WORK_FREEZE:
 	case IPC_WORK_SWEEP:
+	case IPC_WORK_READ:
 		if (cursor_u64(c, &work->cookie) ||
 		    cursor_text(c, work->path, sizeof(work->path)) ||
 		    cursor_u32(c, &work->tdb_flags) ||
-		    (type == IPC_WORK_LOCK && cursor_block(c, IPC_MAX, &work->key)))
+		    (type == IPC_WORK_LOCK && cursor_block(c, IPC_MAX, &work->key)) ||
+		    (type == IPC_WORK_READ && read_decode(c, &work->read)))
 			return -EBADMSG;
 		break;
 	default:
