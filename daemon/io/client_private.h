@@ -30,6 +30,9 @@ struct control_state;
 #define CLIENT_READ_SIZE (256U << 10)
 /* A client with so many bytes of answers to be written is not read from */
 #define CLIENT_OUTPUT_PAUSE (1U << 20)
+/* With so many of any kind its traverses pause, until less than the second number is left */
+#define CLIENT_TRAVERSE_PAUSE (256U << 10)
+#define CLIENT_TRAVERSE_GO    (64U << 10)
 /* The same for its calls that wait until the node is active the first time */
 #define CLIENT_HELD_PAUSE (256U << 10)
 /* MaxQueueDropMsg counts packets; here is a packet's share of the limit, which is in bytes */
@@ -54,6 +57,7 @@ struct client {
 	bool is_dying;
 	bool is_dirty;	/* in the list of those with something to write */
 	bool is_polled; /* its descriptor is in the loop */
+	bool is_awaited; /* by its traverses: core_client_drained() is due when little is in out */
 	int poll_events;
 	struct client *next_dirty, *next_dying;
 	struct byte_queue in, out, held;
@@ -84,6 +88,7 @@ struct clients {
 
 	struct client *dirty, *dying; /* lists */
 	bool has_congested, has_congested_peer, is_closing;
+	bool has_drained; /* some of those that are awaited */
 	unsigned int resume;	     /* bits of enum client_pause that have ended for some */
 	struct byte_queue forwarded; /* from other nodes, not handled yet */
 	struct queue_pool pool;
@@ -143,6 +148,11 @@ void client_take_packet(struct client *cl, struct slice packet);
 /* Tells the leader to those who registered LEADER: each second, and what it is to a new one at once
  */
 void clients_tell_leader(struct clients *s);
+
+/* ---- control_traverse.c ------------------------------------------------------------------------ */
+
+/* Lets the traverses of those go on whose output has drained (has_drained) */
+void clients_drained(struct clients *s);
 
 /* ---- client_socket.c
  * ------------------------------------------------------------------------------- */

@@ -153,6 +153,8 @@ static void client_write_out(struct client *cl)
 		cl->reply_bytes = cl->out.len;
 	if (cl->pause & PAUSE_OUTPUT && client_has_drained(cl))
 		s->resume |= PAUSE_OUTPUT;
+	if (cl->is_awaited && cl->out.len < CLIENT_TRAVERSE_GO)
+		s->has_drained = true;
 	client_poll_update(cl);
 }
 
@@ -255,11 +257,14 @@ void clients_flush(struct engine *e)
 		s->resume |= PAUSE_PEER;
 	if (s->has_leader_news)
 		clients_tell_leader(s);
-	while (s->dirty || s->dying || s->resume || s->forwarded.len > 0) {
+	while (s->dirty || s->dying || s->resume || s->has_drained ||
+	       s->forwarded.len > 0) {
 		if (s->forwarded.len > 0)
 			control_forwarded(s);
 		if (s->resume)
 			clients_resume(s);
+		if (s->has_drained)
+			clients_drained(s);
 		while (s->dirty) {
 			struct client *cl = s->dirty;
 			s->dirty = cl->next_dirty;

@@ -9,6 +9,7 @@
  *   control_node.c     about the node and the cluster
  *   control_client.c   about a connection, or the processes behind connections
  *   control_db.c       about databases;  control_attach.c: attaching
+ *   control_traverse.c all records of a database
  *   control_counters.c statistics
  */
 #ifndef COTDB_CONTROL_H

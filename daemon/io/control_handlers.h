@@ -54,6 +54,9 @@ HANDLER(control_schedule_for_deletion)
 HANDLER(control_set_db_readonly)
 HANDLER(control_get_db_seqnum)
 HANDLER(control_get_db_statistics)
+/* control_traverse.c */
+HANDLER(control_traverse_start)
+HANDLER(control_traverse_start_ext)
 /* control_attach.c */
 HANDLER(control_attach)
 /* control_late.c */

@@ -114,6 +114,7 @@ static void totals_read(struct clients *s, struct ctdb_statistics *t)
 		.client_req_control = c->req_control,
 		.client_req_tunnel = c->req_tunnel,
 		.timeout_control = c->control_timeouts,
+		.timeout_traverse = (uint32_t)core.traverse_timeouts,
 		.node_packets_sent = (uint32_t)core.packets_sent,
 		.node_packets_recv = (uint32_t)core.packets_received,
 		.node_req_call = (uint32_t)core.forwards,

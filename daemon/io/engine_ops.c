@@ -69,6 +69,17 @@ static void op_message(void *world, uint64_t client, uint64_t srvid, struct slic
 	clients_message(world, client, srvid, data);
 }
 
+static bool op_client_is_full(void *world, uint64_t client)
+{
+	return clients_is_full(world, client);
+}
+
+static void op_traverse_failed(void *world, uint64_t client, uint32_t db_id, bool is_ext,
+			       const char *why)
+{
+	clients_traverse_failed(world, client, db_id, is_ext, why);
+}
+
 static void op_attached(void *world, uint32_t db_id, int status)
 {
 	clients_attached(world, db_id, status);
@@ -114,6 +125,16 @@ static int op_del(void *world, uint32_t db_id, struct slice key)
 static void op_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
 {
 	store_sweep_start(world, db_id, cookie);
+}
+
+static void op_traverse_read(void *world, const struct core_traverse_read *r)
+{
+	store_traverse_read(world, r);
+}
+
+static void op_traverse_cancel(void *world, uint64_t cookie)
+{
+	store_traverse_cancel(world, cookie);
 }
 
 static void op_freeze(void *world)
@@ -185,6 +206,8 @@ const struct core_ops engine_ops = {
 	.call_reply = op_call_reply,
 	.call_error = op_call_error,
 	.message = op_message,
+	.client_is_full = op_client_is_full,
+	.traverse_failed = op_traverse_failed,
 	.attached = op_attached,
 	.db_open = op_db_open,
 	.db_close = op_db_close,
@@ -194,6 +217,8 @@ const struct core_ops engine_ops = {
 	.put = op_put,
 	.del = op_del,
 	.sweep_start = op_sweep_start,
+	.traverse_read = op_traverse_read,
+	.traverse_cancel = op_traverse_cancel,
 	.freeze = op_freeze,
 	.unfreeze = op_unfreeze,
 	.retire = op_retire,

@@ -44,6 +44,8 @@
  *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
  *                 "packets_sent": 0, "packets_received": 0, "views": 1, "recoveries": 1,
  *                 "last_recovery_ms": 12 },
+ *    "traverses": { "begun": 0, "now": 0, "records": 0,
+ *                   "incomplete": 0 (those whose client was told so) },
  *    "store": { "lock_waits": 0, "lock_waits_now": 0, "lock_waits_queued": 0, "lock_failures": 0,
  *               "lock_wait_us_total": 0, "lock_wait_us_max": 0 } }
  */
@@ -400,6 +402,17 @@ static json *records_json(const struct core_status *c)
 	return to;
 }
 
+static json *traverses_json(const struct core_status *c)
+{
+	json *to = json_object_new_object();
+
+	add_number(to, "begun", c->traverses);
+	add_number(to, "now", c->traverses_now);
+	add_number(to, "records", c->traverse_records);
+	add_number(to, "incomplete", c->traverses_failed);
+	return to;
+}
+
 static json *store_json(struct engine *e)
 {
 	json *to = json_object_new_object();
@@ -438,6 +451,7 @@ int status_json(struct clients *s, struct writer *w)
 	add_databases(to, e);
 	json_object_object_add(to, "clients", clients_json(s, now_ms));
 	json_object_object_add(to, "records", records_json(&c));
+	json_object_object_add(to, "traverses", traverses_json(&c));
 	json_object_object_add(to, "store", store_json(e));
 	const char *text = json_object_to_json_string_ext(to, JSON_STYLE);
 	int rc = text ? 0 : -ENOMEM;

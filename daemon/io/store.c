@@ -169,6 +169,7 @@ void store_db_close(struct engine *e, uint32_t db_id)
 		return;
 	store_wait_db_closed(s, db);
 	store_sweep_db_closed(s, db);
+	store_read_db_closed(s, db);
 	store_freeze_db_closed(s, db);
 	for (size_t i = 0; i < s->db_n; i++) {
 		if (s->db[i] == db) {
@@ -423,6 +424,7 @@ void store_close(struct engine *e)
 
 	store_wait_close(s);
 	store_sweep_close(s);
+	store_read_close(s);
 	store_freeze_close(s);
 	for (size_t i = 0; i < s->db_n; i++)
 		store_db_free(s->db[i]);

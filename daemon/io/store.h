@@ -35,6 +35,8 @@ int store_put(struct engine *e, uint32_t db_id, struct slice key, const struct r
 	      struct slice body);
 int store_del(struct engine *e, uint32_t db_id, struct slice key);
 void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie);
+void store_traverse_read(struct engine *e, const struct core_traverse_read *r);
+void store_traverse_cancel(struct engine *e, uint64_t cookie);
 void store_freeze(struct engine *e);
 void store_unfreeze(struct engine *e);
 

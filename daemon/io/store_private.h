@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* store_private.h: what store.c, store_wait.c, store_sweep.c and store_freeze.c share */
+/* store_private.h: what store.c, store_wait.c, store_sweep.c, store_read.c and
+ * store_freeze.c share */
 #ifndef COTDB_STORE_PRIVATE_H
 #define COTDB_STORE_PRIVATE_H
 
@@ -19,6 +20,7 @@ struct store_worker {
 	void (*restarted)(struct store_worker *w);
 	struct store_wait *wait;   /* kind lock */
 	struct store_sweep *sweep; /* kind sweep */
+	struct store_read *read;   /* kind read */
 	struct store_db *frozen;   /* kind freeze */
 };
 
@@ -53,7 +55,7 @@ struct store_db {
 	bool is_frozen;
 };
 
-enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2 };
+enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2, STORE_READERS = 4 };
 
 struct store {
 	struct engine *engine;
@@ -79,6 +81,10 @@ struct store {
 	struct store_worker sweeper[STORE_SWEEPERS];
 	struct store_sweep *sweeps; /* oldest first */
 	struct core_sweep_entry *entries;
+
+	/* store_read.c */
+	struct store_worker reader[STORE_READERS];
+	struct store_read *reads; /* oldest first */
 
 	/* store_freeze.c */
 	bool is_freezing, is_frozen_told, is_report_armed;
@@ -114,6 +120,10 @@ void store_wait_db_closed(struct store *s, struct store_db *db);
 /* store_sweep.c */
 void store_sweep_close(struct store *s);
 void store_sweep_db_closed(struct store *s, struct store_db *db);
+
+/* store_read.c */
+void store_read_close(struct store *s);
+void store_read_db_closed(struct store *s, struct store_db *db);
 
 /* store_freeze.c */
 void store_freeze_close(struct store *s);

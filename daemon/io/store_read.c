@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * store_read.c: batches of records for traverses, read by workers of their own. A batch is a short
+ * job that begins where it is told to, so a worker serves many traverses in turn, and one that ends
+ * in the middle costs nothing but the job once more (its records may be told twice).
+ *
+ * A worker waits where a client holds a chain. So there is never more than one in a database: what
+ * is stuck in one leaves the others' alone. What one batch may queue here is the piece of a record
+ * that is not whole yet.
+ */
+#include "store_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "daemon/fatal.h"
+#include "daemon/log.h"
+
+enum { READ_ENTRIES = 256 };
+#define READ_ENTRY_MAX (8U + CORE_MAX_KEY + RECORD_HEADER_SIZE + CORE_MAX_RECORD)
+
+struct store_read {
+	struct store_read *next;
+	struct store_db *db;
+	struct core_traverse_read want;
+	struct store_worker *worker;
+	bool is_cancelled; /* but its worker is still at it */
+	uint8_t *part;	   /* of an entry: its bytes so far */
+	size_t len, size;
+};
+
+static void read_assign(struct store *s);
+
+static void read_remove(struct store *s, struct store_read *x)
+{
+	struct store_read **p = &s->reads;
+
+	while (*p != x)
+		p = &(*p)->next;
+	*p = x->next;
+	if (x->worker != NULL)
+		x->worker->read = NULL;
+	free(x->part);
+	free(x);
+}
+
+/* ---- what the workers find ---- */
+
+/* Behind what is kept already; 0 or -errno */
+static int part_append(struct store_read *x, const uint8_t *p, size_t len)
+{
+	size_t size = x->size != 0 ? x->size : 2 * (size_t)IPC_MAX;
+	uint8_t *part;
+
+	if (len > READ_ENTRY_MAX + IPC_MAX - x->len)
+		return -EBADMSG;
+	while (size < x->len + len)
+		size *= 2;
+	if (size != x->size) {
+		part = realloc(x->part, size);
+		if (part == NULL)
+			return -ENOMEM;
+		x->part = part;
+		x->size = size;
+	}
+	memcpy(x->part + x->len, p, len);
+	x->len += len;
+	return 0;
+}
+
+/* Tells the core the whole entries at p; the number of their bytes. x may be gone after it: then
+ * its worker has another job, or none. */
+static size_t entries_tell(struct store *s, const struct store_read *x, struct slice all)
+{
+	const struct store_worker *w = x->worker;
+	const uint64_t cookie = x->want.cookie;
+	struct cursor c = cursor_of(all.p, all.len);
+	size_t done = 0, n;
+
+	do {
+		struct core_traverse_entry entry[READ_ENTRIES];
+
+		for (n = 0; n < READ_ENTRIES; n++) {
+			if (cursor_block(&c, CORE_MAX_KEY, &entry[n].key) ||
+			    cursor_block(&c, CORE_MAX_RECORD + RECORD_HEADER_SIZE, &entry[n].value))
+				break;
+			done = all.len - c.left;
+		}
+		if (n > 0)
+			core_traverse_records(s->engine->core, cookie, entry, n);
+	} while (n == READ_ENTRIES && w->read == x && !x->is_cancelled);
+	return done;
+}
+
+static int entries_in(struct store *s, struct store_read *x, struct cursor *c)
+{
+	const struct store_worker *w = x->worker;
+	struct slice piece, all;
+	size_t done;
+	int rc;
+
+	if (cursor_bytes(c, c->left, &piece))
+		return -EBADMSG;
+	if (x->is_cancelled)
+		return 0;
+	if (x->len > 0) {
+		rc = part_append(x, piece.p, piece.len);
+		if (rc != 0)
+			return rc;
+		all = slice_of(x->part, x->len);
+	} else {
+		all = piece;
+	}
+	done = entries_tell(s, x, all);
+	if (w->read != x)
+		return 0;
+	if (x->len == 0)
+		return part_append(x, all.p + done, all.len - done);
+	x->len -= done;
+	memmove(x->part, x->part + done, x->len);
+	return 0;
+}
+
+/* A batch has ended: tells so, and gives the worker the next one */
+static void read_end(struct store *s, struct store_read *x, uint32_t next_chain, int status)
+{
+	uint64_t cookie = x->want.cookie;
+	bool is_cancelled = x->is_cancelled;
+
+	read_remove(s, x);
+	if (!is_cancelled)
+		core_traverse_read_end(s->engine->core, cookie, next_chain, status);
+	read_assign(s);
+}
+
+static void read_packet(struct channel *ch, enum ipc_type type, struct cursor *c)
+{
+	struct store_worker *w = ch->owner;
+	struct store *s = w->store;
+	struct store_read *x = w->read;
+	uint32_t next_chain, is_incomplete;
+	uint64_t cookie;
+	char text[256];
+
+	if (cursor_u64(c, &cookie) || cookie != w->cookie || x == NULL)
+		return;
+	switch (type) {
+	case IPC_WORK_ENTRIES:
+		if (entries_in(s, x, c) == 0)
+			return;
+		break;
+	case IPC_WORK_READ_DONE:
+		if (cursor_u32(c, &next_chain) || cursor_u32(c, &is_incomplete))
+			break;
+		read_end(s, x, next_chain, is_incomplete ? -EMSGSIZE : 0);
+		return;
+	case IPC_WORK_FAILED:
+		if (cursor_text(c, text, sizeof(text)))
+			break;
+		log_error("a database cannot be read: %s | db=%s", text, x->db->name);
+		read_end(s, x, CORE_CHAIN_END, -EIO);
+		return;
+	default:
+		break;
+	}
+	log_error("a worker has told nonsense about a database | db=%s", x->db->name);
+	read_end(s, x, CORE_CHAIN_END, -EBADMSG);
+}
+
+static void read_worker_ended(struct channel *ch)
+{
+	struct store_worker *w = ch->owner;
+	struct store_read *x = w->read;
+
+	w->read = NULL;
+	if (x != NULL) {
+		x->worker = NULL;
+		x->len = 0;
+		if (x->is_cancelled)
+			read_remove(w->store, x);
+	}
+	store_worker_ended(ch);
+}
+
+static void read_worker_restarted(struct store_worker *w)
+{
+	read_assign(w->store);
+}
+
+static const struct channel_events read_events = {
+	.packet = read_packet,
+	.ended = read_worker_ended,
+	.is_background = true,
+};
+
+/* ---- jobs ---- */
+
+/* A worker that is free, started if it does not run yet */
+static struct store_worker *read_worker(struct store *s)
+{
+	for (size_t i = 0; i < STORE_READERS; i++) {
+		struct store_worker *w = &s->reader[i];
+
+		if (w->read != NULL || w->is_retry_armed)
+			continue;
+		if (w->store == NULL &&
+		    store_worker_start(w, s, &read_events, read_worker_restarted) != 0)
+			continue;
+		if (channel_is_open(&w->channel))
+			return w;
+	}
+	return NULL;
+}
+
+static bool db_is_read(const struct store *s, const struct store_db *db)
+{
+	for (size_t i = 0; i < STORE_READERS; i++)
+		if (s->reader[i].read != NULL && s->reader[i].read->db == db)
+			return true;
+	return false;
+}
+
+static void read_assign(struct store *s)
+{
+	for (struct store_read *x = s->reads; x != NULL; x = x->next) {
+		uint8_t buf[IPC_MAX];
+		struct store_worker *w;
+		struct writer out;
+
+		if (x->worker != NULL || db_is_read(s, x->db))
+			continue;
+		w = read_worker(s);
+		if (w == NULL)
+			return;
+		out = store_worker_job(w, IPC_WORK_READ, x->db, buf);
+		writer_u32(&out, x->want.chain);
+		writer_u32(&out, x->want.dmaster);
+		writer_u32(&out, x->want.with_empty);
+		if (channel_send(&w->channel, &out) != 0)
+			continue;
+		x->worker = w;
+		w->read = x;
+	}
+}
+
+void store_traverse_read(struct engine *e, const struct core_traverse_read *r)
+{
+	struct store *s = e->store;
+	struct store_db *db = store_db_by_id(s, r->db_id);
+	struct store_read *x, **tail = &s->reads;
+
+	if (db == NULL)
+		return; /* closed: who waits for it gives it up in time */
+	x = calloc(1, sizeof(*x));
+	if (x == NULL)
+		fatal(REASON_ENGINE_RESTARTING, "no memory for a traverse");
+	x->db = db;
+	x->want = *r;
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	*tail = x;
+	read_assign(s);
+}
+
+void store_traverse_cancel(struct engine *e, uint64_t cookie)
+{
+	struct store *s = e->store;
+	struct store_read *x = s->reads;
+
+	while (x != NULL && x->want.cookie != cookie)
+		x = x->next;
+	if (x == NULL)
+		return;
+	if (x->worker == NULL)
+		read_remove(s, x);
+	else
+		x->is_cancelled = true;
+}
+
+void store_read_db_closed(struct store *s, struct store_db *db)
+{
+	struct store_read *x = s->reads, *next;
+
+	for (; x != NULL; x = next) {
+		next = x->next;
+		if (x->db != db)
+			continue;
+		if (x->worker != NULL)
+			store_worker_stop(x->worker);
+		x->worker = NULL;
+		read_remove(s, x);
+	}
+}
+
+void store_read_close(struct store *s)
+{
+	for (size_t i = 0; i < STORE_READERS; i++)
+		store_worker_stop(&s->reader[i]);
+	while (s->reads != NULL) {
+		s->reads->worker = NULL;
+		read_remove(s, s->reads);
+	}
+}
