@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 #include "core_world.h"
@@ -56,8 +57,37 @@ static void w_error(void *v, uint64_t client, uint32_t reqid, const char *text)
 }
 static void w_message(void *v, uint64_t client, uint64_t srvid, struct slice data)
 {
-	(void)client, (void)srvid, (void)data;
-	((struct world *)v)->messages++;
+	struct world *w = v;
+
+	(void)client, (void)srvid;
+	w->messages++;
+	w->message_len = data.len;
+	memcpy(w->message, data.p, data.len < sizeof(w->message) ? data.len : sizeof(w->message));
+}
+static bool w_client_is_full(void *v, uint64_t client)
+{
+	(void)client;
+	return ((struct world *)v)->is_client_full;
+}
+static void w_traverse_failed(void *v, uint64_t client, uint32_t db_id, bool is_ext,
+			      const char *why)
+{
+	struct world *w = v;
+
+	(void)client, (void)db_id, (void)is_ext;
+	w->failed++;
+	snprintf(w->why, sizeof(w->why), "%s", why);
+}
+static void w_traverse_read(void *v, const struct core_traverse_read *r)
+{
+	struct world *w = v;
+
+	w->read[w->reads++ % 8] = *r;
+}
+static void w_traverse_cancel(void *v, uint64_t cookie)
+{
+	(void)cookie;
+	((struct world *)v)->cancels++;
 }
 static void w_attached(void *v, uint32_t db_id, int status)
 {
@@ -149,6 +179,8 @@ static const struct core_ops ops = {
 	.call_reply = w_reply,
 	.call_error = w_error,
 	.message = w_message,
+	.client_is_full = w_client_is_full,
+	.traverse_failed = w_traverse_failed,
 	.attached = w_attached,
 	.db_open = w_db_open,
 	.db_close = w_db_close,
@@ -158,6 +190,8 @@ static const struct core_ops ops = {
 	.put = w_put,
 	.del = w_del,
 	.sweep_start = w_sweep,
+	.traverse_read = w_traverse_read,
+	.traverse_cancel = w_traverse_cancel,
 	.freeze = w_nothing,
 	.unfreeze = w_nothing,
 	.retire = w_retire,

@@ -17,6 +17,13 @@ struct world {
 	size_t record_len;
 	struct record_header header;
 	bool has_record, is_locked_outside, is_full, is_broken;
+	/* traverses */
+	struct core_traverse_read read[8]; /* what was to be read */
+	unsigned int reads, cancels, failed;
+	bool is_client_full;
+	char why[128];
+	uint8_t message[256]; /* the last one, its beginning */
+	size_t message_len;
 	struct core *core;
 	uint32_t persist_generation; /* the last that was to be kept */
 };
