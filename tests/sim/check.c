@@ -105,6 +105,8 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	bool was_owner = old->is_present && old->header.dmaster == own,
 	     is_owner = r->header.dmaster == own;
 
+	if (!was_owner || !is_owner)
+		vtraverse_moved(s, db, key);
 	sim_trace(s, "node %u: db %u key %u dmaster %u -> %u, rsn %llu -> %llu", own, db, key,
 		  old->is_present ? old->header.dmaster : UINT32_MAX, r->header.dmaster,
 		  (unsigned long long)old->header.rsn, (unsigned long long)r->header.rsn);

@@ -277,10 +277,8 @@ static void op_call_error(void *world, uint64_t client, uint32_t reqid, const ch
 
 static void op_message(void *world, uint64_t client, uint64_t srvid, struct slice data)
 {
-	(void)client;
-	(void)srvid;
-	(void)data;
-	((struct vengine *)world)->messages_in++;
+	if (!vtraverse_message(world, client, srvid, data))
+		((struct vengine *)world)->messages_in++;
 }
 
 static void vengine_on_attach(struct sim *s, void *object, void *data, uint64_t number)
@@ -404,6 +402,8 @@ static const struct core_ops vengine_ops = {
 	.call_reply = op_call_reply,
 	.call_error = op_call_error,
 	.message = op_message,
+	.client_is_full = vtraverse_is_full,
+	.traverse_failed = vtraverse_failed,
 	.attached = op_attached,
 	.db_open = vstore_db_open,
 	.db_close = vstore_db_close,
@@ -413,6 +413,8 @@ static const struct core_ops vengine_ops = {
 	.put = vstore_put,
 	.del = vstore_del,
 	.sweep_start = vstore_sweep_start,
+	.traverse_read = vtraverse_read,
+	.traverse_cancel = vtraverse_cancel,
 	.freeze = vstore_freeze,
 	.unfreeze = vstore_unfreeze,
 	.retire = op_retire,
@@ -594,6 +596,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 		event_after(s, sim_delay(s, 20000), vengine_on_attach, e, NULL, i);
 	vengine_tell_quorum(s, e);
 	vclient_start_all(s, e);
+	vtraverse_start_all(s, e);
 	vengine_after(e);
 	return e;
 }

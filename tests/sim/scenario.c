@@ -90,6 +90,33 @@ static bool sim_is_quiet(struct sim *s)
 	return true;
 }
 
+static bool sim_has_traversed(struct sim *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->node[i].engine != NULL && s->node[i].engine->traverse.is_going)
+			return false;
+	return true;
+}
+
+/* Nothing moves, and nobody leaves: each node is told all, and that it is all */
+static void sim_traverse(struct sim *s)
+{
+	uint64_t limit_us = (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000;
+
+	if (!sim_run_until(s, s->now_us + limit_us, sim_has_traversed))
+		sim_fail(s, "liveness", "a traverse does not end");
+	for (uint32_t d = 0; d < s->dbs && !s->has_failed; d++) {
+		for (uint32_t i = 0; i < s->n; i++)
+			if (!vtraverse_begin(s, s->node[i].engine, d))
+				sim_fail(s, "traverse", "node %u does not begin one", i);
+		if (!sim_run_until(s, s->now_us + limit_us, sim_has_traversed))
+			sim_fail(s, "liveness", "a traverse does not end");
+		for (uint32_t i = 0; i < s->n; i++)
+			if (!s->node[i].engine->traverse.is_complete)
+				sim_fail(s, "traverse", "one of node %u is not complete", i);
+	}
+}
+
 static void sim_tell_unanswered(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
@@ -186,6 +213,8 @@ static void sim_finish(struct sim *s)
 			}
 		}
 	}
+	if (!s->has_failed && s->has_traverses)
+		sim_traverse(s);
 	if (s->has_failed)
 		return;
 	sim_send_messages(s);
@@ -203,6 +232,8 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	s->seed = seed;
 	random_seed(&s->random, seed);
 	random_seed(&s->bad_files, ~seed);
+	random_seed(&s->traverses, seed ^ 0x7A7A7A7A);
+	s->has_traverses = random_next(&s->traverses) % 3 == 0;
 	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;
 	sim_set_up(s);
 	for (uint32_t i = 0; i < s->n; i++)

@@ -11,6 +11,7 @@
  *   engine.c  a core and its world                node.c    hosts and supervisors
  *   lock.c    the recovery lock                   fencer.c  Pacemaker
  *   fault.c   what goes wrong, and its end        check.c   the invariants
+ *   traverse.c  who asks for all records
  *   scenario.c  one run                           main.c    the command line
  */
 #ifndef COTDB_SIM_H
@@ -237,6 +238,24 @@ void vclient_engine_gone(struct sim *s, struct vengine *e);
 void vclient_fetch(struct sim *s, struct vclient *c, uint32_t db,
 		   uint32_t key); /* an idle one, at once */
 
+/* ---- traverse.c ---------------------------------------------------------------------------- */
+
+struct vtraverse {
+	uint64_t client;
+	uint32_t db;
+	bool is_going, is_broken, is_complete;
+	bool is_owed[SIM_KEYS]; /* owned by one of its nodes ever since it began */
+	bool is_told[SIM_KEYS];
+};
+void vtraverse_start_all(struct sim *s, struct vengine *e);
+bool vtraverse_begin(struct sim *s, struct vengine *e, uint32_t db);
+void vtraverse_moved(struct sim *s, uint32_t db, uint32_t key);
+bool vtraverse_message(struct vengine *e, uint64_t client, uint64_t srvid, struct slice data);
+void vtraverse_read(void *world, const struct core_traverse_read *want);
+void vtraverse_cancel(void *world, uint64_t cookie);
+bool vtraverse_is_full(void *world, uint64_t client);
+void vtraverse_failed(void *world, uint64_t client, uint32_t db_id, bool is_ext, const char *why);
+
 /* ---- engine.c: one incarnation ------------------------------------------------------------- */
 
 /* What supervisor and Pacemaker helper tell the engine, in order */
@@ -277,6 +296,7 @@ struct vengine {
 	enum reason last_reason;
 	struct vfile file;
 	struct vclient client[SIM_CLIENTS];
+	struct vtraverse traverse;
 	struct vpeer peer[SIM_NODES];
 	struct vwatch watch[SIM_FACTS];
 	size_t watch_n;
@@ -460,8 +480,10 @@ struct vgeneration {
 struct sim {
 	struct sim_options options;
 	uint64_t seed;
-	struct random random, bad_files;
+	struct random random, bad_files, traverses;
 	bool has_bad_files; /* a record cannot be given away now and then */
+	bool has_traverses;
+	uint64_t traverse_clients;
 	struct event_queue queue;
 	uint64_t now_us, step;
 	uint64_t digest; /* of everything that happened, to compare two runs */
@@ -515,7 +537,7 @@ struct sim {
 
 	bool has_failed;
 	char failure[512];
-	uint64_t calls, writes, activations, fences;
+	uint64_t calls, writes, activations, fences, traverses_ended;
 };
 /* Runs one seed; 0, or 1 with the reason in s->failure. Call sim_free() after it. */
 int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options);

@@ -298,6 +298,7 @@ int vstore_del(void *world, uint32_t db_id, struct slice key)
 		return -EIO;
 	sim_trace(e->sim, "node %u: db %u key %d deleted", e->node->pnn, i, k);
 	*r = (struct vrecord){ 0 };
+	vtraverse_moved(e->sim, i, (uint32_t)k);
 	return 0;
 }
 
