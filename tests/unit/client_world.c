@@ -45,6 +45,9 @@ struct core {
 	size_t attachings;
 	struct registration reg[MAX_REGISTRATIONS];
 	size_t regs;
+	struct core_traverse traverse; /* the last one */
+	uint64_t traverse_client;
+	uint32_t records_left;
 };
 
 /* ---- core
@@ -181,6 +184,44 @@ bool core_is_congested(const struct core *c)
 bool core_is_peer_congested(const struct core *c, uint32_t pnn)
 {
 	return pnn == 2 && c->is_peer_congested && c->has_node_2;
+}
+
+/* Traverses: WORLD_RECORDS records of 1 KiB, told until the client is full; one of tag 0 fails. One
+ * at a time. */
+int core_traverse(struct core *c, uint64_t client, const struct core_traverse *t)
+{
+	if (c->dbs == 0 || c->db[0].db_id != t->db_id)
+		return -ENOENT;
+	if (!c->is_active)
+		return -EAGAIN;
+	if (t->tag == 1)
+		return -EBUSY;
+	c->traverse = *t;
+	c->traverse_client = client;
+	c->records_left = WORLD_RECORDS + 1;
+	return 0;
+}
+
+void core_client_drained(struct core *c, uint64_t client)
+{
+	uint8_t record[16 + 1024] = { 0 };
+	struct core_traverse *t = &c->traverse;
+
+	while (c->records_left > 0 && client == c->traverse_client &&
+	       !clients_is_full(c->engine, client)) {
+		struct writer w = writer_of(record, 16);
+		bool is_end = --c->records_left == 0;
+
+		writer_u32(&w, is_end ? 16 : sizeof(record));
+		writer_u32(&w, t->tag);
+		writer_u32(&w, is_end ? 0 : t->with_empty ? 2 : 1);
+		writer_u32(&w, is_end ? 0 : t->with_empty ? 1022 : 1023);
+		clients_message(c->engine, client, t->srvid,
+				slice_of(record, is_end ? 16 : sizeof(record)));
+		if (is_end && t->tag == 0)
+			clients_traverse_failed(c->engine, client, t->db_id, t->is_ext,
+						"it is tag 0");
+	}
 }
 
 int core_attach(struct core *c, const char *name, uint32_t db_flags)

@@ -19,6 +19,8 @@ enum world_command {
 
 /* Of the databases' files, which there are none of */
 #define WORLD_FOLDER "/nowhere/in/a/folder/of/some/length/as/they/may/be/chosen/by/an/admin"
+/* How many records a traverse of the first database tells, of 1 KiB each */
+#define WORLD_RECORDS 4096U
 
 struct engine;
 

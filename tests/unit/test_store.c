@@ -22,6 +22,7 @@
 #include "daemon/io/store_private.h"
 
 enum { WAIT_MS = 10000, DB = 0x1234, RECORDS = 5000, CLIENT_FLAGS = 0x1c40 };
+enum { BIG = 700, BIG_BYTES = 300000, READ_RECORDS = 1000 };
 
 static const uint8_t key_bytes[] = "key";
 #define KEY slice_of(key_bytes, sizeof(key_bytes))
@@ -32,6 +33,10 @@ struct core {
 	uint64_t cookie;
 	size_t records;
 	uint8_t seen[RECORDS];
+	/* traverse */
+	unsigned int read_ends;
+	uint32_t next_chain;
+	int read_status;
 	/* A second wait for the same key, from inside the call */
 	bool is_asking_again;
 };
@@ -110,6 +115,36 @@ void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie)
 	assert_int_equal(db_id, DB);
 	assert_int_equal(cookie, c->cookie);
 	c->swept++;
+}
+
+/* The value of record n is its header and n times the byte n; that of BIG is
+ * longer than any packet */
+void core_traverse_records(struct core *c, uint64_t cookie, const struct core_traverse_entry *e,
+			   size_t n)
+{
+	assert_int_equal(cookie, c->cookie);
+	c->batches++;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t number;
+		size_t len;
+
+		assert_int_equal(e[i].key.len, sizeof(number));
+		memcpy(&number, e[i].key.p, sizeof(number));
+		assert_true(number < RECORDS);
+		len = number == BIG ? BIG_BYTES : number;
+		assert_int_equal(e[i].value.len, RECORD_HEADER_SIZE + len);
+		for (size_t k = 0; k < len; k++)
+			assert_int_equal(e[i].value.p[RECORD_HEADER_SIZE + k], number & 0xFF);
+		c->records += c->seen[number]++ == 0;
+	}
+}
+
+void core_traverse_read_end(struct core *c, uint64_t cookie, uint32_t next_chain, int status)
+{
+	assert_int_equal(cookie, c->cookie);
+	c->read_ends++;
+	c->next_chain = next_chain;
+	c->read_status = status;
 }
 
 void core_frozen(struct core *c)
@@ -554,6 +589,128 @@ static void test_sweep_worker_killed(void **state)
 	assert_int_equal(w->stops, 0);
 }
 
+static bool is_read(struct world *w)
+{
+	return w->core.read_ends > 0;
+}
+
+/* Begins one batch; the numbers of batches are their cookies */
+static void read_start(struct world *w, uint32_t chain, uint32_t dmaster, bool with_empty)
+{
+	struct core_traverse_read r = { .cookie = ++w->core.cookie,
+					.db_id = DB,
+					.chain = chain,
+					.dmaster = dmaster,
+					.with_empty = with_empty };
+
+	w->core.read_ends = 0;
+	store_traverse_read(&w->engine, &r);
+}
+
+/* All batches, one after the other; their number */
+static unsigned int read_all(struct world *w, uint32_t dmaster, bool with_empty)
+{
+	unsigned int batches = 0;
+
+	w->core.next_chain = 0;
+	w->core.records = 0;
+	memset(w->core.seen, 0, sizeof(w->core.seen));
+	for (; w->core.next_chain != CORE_CHAIN_END; batches++) {
+		read_start(w, w->core.next_chain, dmaster, with_empty);
+		assert_true(run_for(w, is_read, WAIT_MS));
+		assert_int_equal(w->core.read_status, 0);
+	}
+	return batches;
+}
+
+/* Records of node 2, this one, and 5 */
+static void read_fill(struct world *w)
+{
+	struct engine *e = &w->engine;
+	uint8_t *body = malloc(BIG_BYTES);
+
+	assert_non_null(body);
+	for (uint32_t i = 0; i < READ_RECORDS; i++) {
+		struct slice key = slice_of(&i, sizeof(i));
+		struct record_header h = { .rsn = i, .dmaster = i % 2 ? 5 : 2 };
+		size_t len = i == BIG ? BIG_BYTES : i;
+
+		memset(body, (int)(i & 0xFF), len);
+		assert_int_equal(store_lock(e, DB, key), 0);
+		assert_int_equal(store_put(e, DB, key, &h, slice_of(body, len)), 0);
+		store_unlock(e, DB, key);
+	}
+	free(body);
+}
+
+static void test_read(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(read_all(w, 2, false), 1);
+	assert_int_equal(w->core.records, 0);
+	read_fill(w);
+	assert_true(read_all(w, 2, false) >= 4); /* 550 KiB */
+	assert_int_equal(w->core.records, READ_RECORDS / 2 - 1);
+	read_all(w, 2, true);
+	assert_int_equal(w->core.records, READ_RECORDS / 2);
+	read_all(w, 5, false);
+	assert_int_equal(w->core.records, READ_RECORDS / 2);
+	read_all(w, CORE_UNKNOWN_PNN, true);
+	assert_int_equal(w->core.records, READ_RECORDS);
+	read_start(w, 1009, 2, false); /* behind the last chain */
+	assert_true(run_for(w, is_read, WAIT_MS));
+	assert_int_equal(w->core.next_chain, CORE_CHAIN_END);
+}
+
+/* A client has a chain: what is read of this database waits for it, but not of another */
+static void test_read_busy(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct core_traverse_read other = { .db_id = DB + 1, .dmaster = 2 };
+	struct client c = client_hold(w);
+
+	assert_int_equal(store_db_open(e, DB + 1, "other.tdb", 0), 0);
+	read_start(w, 0, 2, false);
+	assert_false(run_for(w, is_read, 100));
+	read_start(w, 0, 2, false);
+	other.cookie = ++w->core.cookie;
+	store_traverse_read(e, &other);
+	assert_true(run_for(w, is_read, WAIT_MS));
+	/* Nobody wants the two any more: nothing is told of them */
+	store_traverse_cancel(e, other.cookie - 2);
+	store_traverse_cancel(e, other.cookie - 1);
+	assert_int_equal(client_end(&c), 0);
+	w->core.read_ends = 0;
+	assert_false(run_for(w, is_read, 100));
+	read_start(w, 0, 2, false);
+	assert_true(run_for(w, is_read, WAIT_MS));
+}
+
+/* Its worker dies: it is read once more */
+static void test_read_worker_killed(void **state)
+{
+	struct world *w = *state;
+	struct client c = client_hold(w);
+
+	read_start(w, 0, 2, false);
+	assert_false(run_for(w, is_read, 50));
+	assert_non_null(w->engine.store->reader[0].read);
+	assert_int_equal(kill(w->engine.store->reader[0].channel.pid, SIGKILL), 0);
+	assert_false(run_for(w, is_read, 100));
+	assert_int_equal(client_end(&c), 0);
+	assert_true(run_for(w, is_read, WAIT_MS));
+	assert_int_equal(w->core.read_status, 0);
+	/* The database is closed while it is read */
+	c = client_hold(w);
+	read_start(w, 0, 2, false);
+	assert_false(run_for(w, is_read, 50));
+	store_db_close(&w->engine, DB);
+	assert_int_equal(client_end(&c), 0);
+	assert_false(run_for(w, is_read, 50));
+}
+
 static bool is_frozen(struct world *w)
 {
 	return w->core.frozen > 0;
@@ -614,6 +771,9 @@ int main(int argc, char **argv)
 		WORLD(test_sweep),
 		WORLD(test_sweep_of_damaged),
 		WORLD(test_sweep_worker_killed),
+		WORLD(test_read),
+		WORLD(test_read_busy),
+		WORLD(test_read_worker_killed),
 		WORLD(test_freeze),
 	};
 
