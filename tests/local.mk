@@ -15,7 +15,11 @@ tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c
 tests_cluster_hold_lock_LDADD = libcotdb.la
 # no wrapper script: it is copied into a node, where libcotdb is installed
 tests_cluster_hold_lock_LDFLAGS = -no-install
-EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-samba
+EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-samba tests/ctdb/test-traverse
+noinst_PROGRAMS += tests/ctdb/fill-db
+tests_ctdb_fill_db_SOURCES = tests/ctdb/fill-db.c
+tests_ctdb_fill_db_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
+tests_ctdb_fill_db_LDADD = libcotdb-base.a $(TDB_LIBS)
 
 # Beside `make check`: the simulator with more seeds and the planted bugs, all of `make check` with
 # sanitizers (in a build folder of its own), and the tests that need a cluster, as root
