@@ -175,6 +175,12 @@ static void print_summary(struct json_object *status, FILE *out)
 		   field_text(status, "records.handoffs_out", "?"),
 		   field_text(status, "records.created", "?"),
 		   field_text(status, "records.adopted", "?"));
+	if (field_number(status, "traverses.incomplete", 0) > 0) {
+		table_add(&t, "Traverses");
+		table_addf(&t, "%s of %s were not complete: see the log",
+			   field_text(status, "traverses.incomplete", "?"),
+			   field_text(status, "traverses.begun", "?"));
+	}
 	table_add(&t, "Engine");
 	table_addf(&t, "pid %s, version %s", field_text(status, "node.pid", "?"),
 		   field_text(status, "version", "?"));
