@@ -7,6 +7,8 @@
   tests/run --list          their names; those of --all alone are marked
   --stop                    end at the first failure
   --times N                 the whole selection N times
+  --jobs N                  as many tests at once (default 2: most of them wait most of the time);
+                            "unit" and "bench" run alone
 
 It installs the Debian packages it misses, builds what is not built (in build/, or $SANDBOX_BUILD),
 prints a line for each test, the end of its log when it failed, what was not run and why, and last
@@ -21,13 +23,14 @@ and deleted afterwards; SANDBOX_DIR, its own: a sandbox that it leaves behind is
 kept when the test failed; SANDBOX_INST, cotdb installed; SANDBOX_BUILD and COTDB_BUILD, the build
 folder. It may take 300 s, or what a line "# seconds: N" in it says.
 """
-import argparse, os, re, shutil, signal, subprocess, sys, tempfile, time
+import argparse, concurrent.futures, os, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(HERE)
 sys.path.insert(0, SOURCE + "/tools/sandbox.d")
 
-SECONDS, NOT_RUN = 300, 77
+SECONDS, NOT_RUN, ENDED = 300, 77, 130
+ALONE = ["unit", "bench"]       # they want all processors, or measure
 # What a folder's `run` is given: in the quick tier, and with --all
 ARGUMENTS = {"sim": (["--seeds", "1-1000"], ["--seeds", "1-10000"])}
 
@@ -68,6 +71,33 @@ def all_tests(is_all):
     return tests
 
 
+class Running:
+    """The processes of the tests that run: a signal ends them, and what they left behind is cleaned
+    up as after any test."""
+
+    def __init__(self):
+        self.lock, self.procs, self.is_over = threading.Lock(), set(), False
+        for sig in signal.SIGINT, signal.SIGTERM:
+            signal.signal(sig, self.end)
+
+    def start(self, *args, **options):
+        with self.lock:
+            proc = subprocess.Popen(*args, **options)
+            self.procs.add(proc)
+            if self.is_over:
+                end_group(proc)
+        return proc
+
+    def ended(self, proc):
+        with self.lock:
+            self.procs.discard(proc)
+
+    def end(self, *_):
+        self.is_over = True
+        for proc in list(self.procs):
+            end_group(proc)
+
+
 def end_group(proc):
     """Nothing that a test started in its process group outlives it."""
     try:
@@ -100,9 +130,11 @@ def save_logs(sandbox, keep):
         shutil.copy(node.path + "/console", f"{keep}/{node.name}/console")
 
 
-def run(test, logs, inst):
-    """(exit code, seconds, path of the log)"""
-    log = f"{logs}/{test.name.replace('/', '-')}.log"
+def run(test, logs, inst, running, number):
+    """(exit code, seconds, path of the log); number: which of --times"""
+    log = f"{logs}/{test.name.replace('/', '-')}{f'.{number}' if number else ''}.log"
+    if running.is_over:
+        return ENDED, 0, log
     tmp = tempfile.mkdtemp(prefix="cotdb-test-")
     env = {**os.environ, "TMPDIR": tmp, "SANDBOX_DIR": tmp + "/sandbox", "SANDBOX_INST": inst,
            "SANDBOX_BUILD": build.BUILD, "COTDB_BUILD": build.BUILD,
@@ -114,8 +146,8 @@ def run(test, logs, inst):
     code = None
     try:
         with open(log, "w") as out:
-            proc = subprocess.Popen(test.argv, cwd=SOURCE, env=env, stdin=-3, stdout=out, stderr=out,
-                                    start_new_session=True, **builder)
+            proc = running.start(test.argv, cwd=SOURCE, env=env, stdin=-3, stdout=out, stderr=out,
+                                 start_new_session=True, **builder)
             try:
                 code = proc.wait(test.seconds)
             except subprocess.TimeoutExpired:
@@ -124,6 +156,7 @@ def run(test, logs, inst):
             finally:
                 end_group(proc)
                 proc.wait()
+                running.ended(proc)
         took = time.monotonic() - begin
     finally:
         clean_up(env, log, code not in (0, NOT_RUN) and log[:-4])
@@ -143,6 +176,7 @@ def parse(args):
     for flag in "--all", "--list", "--stop", "--help":
         p.add_argument(flag, action="store_true")
     p.add_argument("--times", type=int, default=1)
+    p.add_argument("--jobs", type=int, default=2)
     return p.parse_args(args)
 
 
@@ -168,19 +202,31 @@ def main(args):
     print(f"logs in {logs}", flush=True)
     build.build(logs + "/inst")
     passed, failed, not_run = 0, [], []
-    for t in chosen * ask.times:
-        code, took, log = run(t, logs, logs + "/inst")
+
+    def tell(t, code, took, log):
+        nonlocal passed
         if code == 0:
             passed += 1
             print(f"ok {t.name} {took:.1f} s", flush=True)
         elif code == NOT_RUN:
             not_run.append(f"{t.name}: {(tail(log, 1) or ['?'])[0]}")
+        elif running.is_over:
+            not_run.append(f"{t.name}: ended before it was done")
         else:
             failed.append(t.name)
             print(f"FAILED {t.name} {took:.1f} s, exit code {code}, {log}", flush=True)
             print("".join(f"    {x}\n" for x in tail(log, 25)), end="", flush=True)
             if ask.stop:
-                break
+                running.end()
+
+    running = Running()
+    work = [(t, number) for number in range(ask.times) for t in chosen]
+    for alone in True, False:
+        part = [w for w in work if w[0].is_in(ALONE) == alone]
+        with concurrent.futures.ThreadPoolExecutor(1 if alone else max(ask.jobs, 1)) as pool:
+            doing = {pool.submit(run, t, logs, logs + "/inst", running, number): t for t, number in part}
+            for done in concurrent.futures.as_completed(doing):
+                tell(doing[done], *done.result())
     shutil.rmtree(logs + "/inst", ignore_errors=True)
     not_run += [f"{t.name}: with --all" for t in tests if t not in chosen and not ask.names]
     for line in not_run:
@@ -188,7 +234,7 @@ def main(args):
     if failed:
         print("failed: " + " ".join(failed))
     print(f"{passed} passed, {len(failed)} failed")
-    return len(failed) > 0
+    return len(failed) > 0 or running.is_over
 
 
 import build                                                                    # noqa: E402
