@@ -115,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
 	static struct roster r;
 	struct incarnation list[2] = { { .pnn = 1, .boot_id = 1 }, { .pnn = SELF, .boot_id = 1 } };
+	bool is_over[2] = { false }, was_over[2] = { false };
 	struct cursor story = cursor_of(p, len);
 	uint8_t what, pnn, size;
 
@@ -135,8 +136,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 			broken("the roster is longer than it may be");
 		for (size_t i = 0; i < r.n; i++)
 			check_incarnation(r.inc[i]);
-		if (roster_sift(&r, list, 2) > 2)
-			broken("a list grows by being sifted");
+		(void)roster_mark(&r, list, is_over, 2);
+		for (size_t i = 0; i < 2; i++)
+			if (is_over[i] && !was_over[i] &&
+			    !incarnation_is_in(r.over, r.over_n, list[i]))
+				broken("one is marked that has not ended");
+		memcpy(was_over, is_over, sizeof(was_over));
 		(void)roster_awaits(&r, list, 2);
 	}
 	return 0;
