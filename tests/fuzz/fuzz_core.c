@@ -302,7 +302,7 @@ static void tell_controls(struct core *c)
 	control_send_held(c);
 	tell_last();
 	tell_write("control", CONTROL_HELD);
-	control_send_tried(c, c->view.digest, REASON_LOCK_NOT_SHARED);
+	control_send_tried(c, c->view.digest, 0, REASON_LOCK_NOT_SHARED);
 	tell_last();
 	tell_write("control", CONTROL_TRIED);
 	control_send_lock_failed(c, REASON_LOCK_BUSY);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "daemon/core/internal.h"
 #include "daemon/core/roster.h"
 #include "lib/cursor.h"
 
