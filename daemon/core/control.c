@@ -2,7 +2,7 @@
 /*
  * control.c: the messages that members multicast over CPG, and the state machine's input from them.
  * CPG delivers them to all members in one order, so that all come to the same conclusions. Each
- * begins with u8 type and (FACT and ATTACH excepted, which hold in any view) the u64 name of the
+ * begins with u8 type and (FACT, ATTACH and COMMIT excepted, which hold in any view) the u64 name of the
  * view that it is about; one of another view is dropped by all alike. STATE and RESTART name a view
  * by its members, the others also by every member's STATE (view.c).
  *
@@ -10,7 +10,8 @@
  *                u8 is leader, u32 topology verdict, u64 round, text name, text address, u16 port,
  *                32 bytes key, INCS known, INCS in active generation, INCS started,
  *                u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32 flags, text
- *                name) dbs; INCS: u32 n, n x (u32 pnn, u64 boot id)
+ *                name, u32 generation, u32 tag, u64 sequence number, u8 1 damaged | 2 behind) dbs; INCS:
+ *                u32 n, n x (u32 pnn, u64 boot id)
  *   HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners, try it
  *   TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out
  *   LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
@@ -19,6 +20,7 @@
  *   FACT         u32 pnn, u64 boot id, u8 kind
  *   ATTACH       u32 flags, text name
  *   RESTART      (nothing): begin this view anew
+ *   COMMIT       u32 generation, u32 db, u64 id: the sender's commit happens (commit.c)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -93,7 +95,7 @@ void control_send_state(struct core *c)
 {
 	struct writer w = control_view(c, CONTROL_STATE,
 				       2048 + (c->known_n + c->active_n + c->started_n) * 12 +
-					   FACT_COUNT * 13 + c->db_n * (CORE_NAME_SIZE + 8));
+					   FACT_COUNT * 13 + c->db_n * (CORE_NAME_SIZE + 25));
 	struct node *self = c->node[c->self];
 
 	writer_u64(&w, c->config.self.boot_id);
@@ -118,8 +120,14 @@ void control_send_state(struct core *c)
 	}
 	writer_u32(&w, (uint32_t)c->db_n);
 	for (size_t i = 0; i < c->db_n; i++) {
+		const struct replica *r = &c->db[i]->replica;
+
 		writer_u32(&w, c->db[i]->flags);
 		writer_text(&w, c->db[i]->name);
+		writer_u32(&w, r->content.generation);
+		writer_u32(&w, r->content.tag);
+		writer_u64(&w, r->content.seq);
+		writer_u8(&w, (uint8_t)(r->content.is_damaged | r->is_behind << 1));
 	}
 	c->ops->multicast(c->world, w.p, w.len);
 }
@@ -205,9 +213,16 @@ static int state_read_dbs(struct member *m, struct cursor *s)
 	if (cursor_u32(s, &n) || n > CORE_MAX_DBS)
 		return -EBADMSG;
 	m->dbs = core_alloc((n + 1) * sizeof(*m->dbs));
-	for (; m->dbs_n < n; m->dbs_n++)
-		if (db_read(s, &m->dbs[m->dbs_n]) != 0)
+	for (; m->dbs_n < n; m->dbs_n++) {
+		struct db_told *t = &m->dbs[m->dbs_n];
+		uint8_t is;
+
+		if (db_read(s, t) != 0 || cursor_u32(s, &t->content.generation) ||
+		    cursor_u32(s, &t->content.tag) || cursor_u64(s, &t->content.seq) || cursor_u8(s, &is))
 			return -EBADMSG;
+		t->content.is_damaged = (is & 1) != 0;
+		t->is_behind = (is & 2) != 0;
+	}
 	return 0;
 }
 
@@ -277,6 +292,16 @@ void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind ki
 
 	incarnation_write(&w, inc);
 	writer_u8(&w, (uint8_t)kind);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_commit(struct core *c, uint32_t db_id, uint64_t id)
+{
+	struct writer w = control_begin(c, CONTROL_COMMIT, 24);
+
+	writer_u32(&w, c->active_generation);
+	writer_u32(&w, db_id);
+	writer_u64(&w, id);
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
@@ -412,11 +437,21 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		if (db_read(s, &db) != 0)
 			return -EBADMSG;
 		rc = db_learn(c, db.name, db.flags);
-		c->ops->attached(c->world, db.db_id, rc);
+		if (rc != 0 || !db_get(c, db.db_id)->replica.is_behind)
+			c->ops->attached(c->world, db.db_id, rc);
 		/* An id that is taken, or too many databases: it is so on every node, so nobody has
 		 * this one. Anything else is this node's own trouble. */
 		if (rc != 0 && rc != -EEXIST && c->db_n < CORE_MAX_DBS)
 			db_missing(c);
+		return 0;
+	}
+	if (type == CONTROL_COMMIT) {
+		uint32_t generation;
+		uint64_t id;
+
+		if (cursor_u32(s, &generation) || cursor_u32(s, &db.db_id) || cursor_u64(s, &id))
+			return -EBADMSG;
+		commit_delivered(c, from->pnn, generation, db.db_id, id);
 		return 0;
 	}
 	if (cursor_u64(s, &view))

@@ -122,8 +122,11 @@ void core_free(struct core *c)
 		free(c->node[i]->report);
 		free(c->node[i]);
 	}
-	for (size_t i = 0; i < c->db_n; i++)
+	for (size_t i = 0; i < c->db_n; i++) {
+		replica_free(c->db[i]);
 		free(c->db[i]);
+	}
+	commit_free(c);
 	free(c->loop.buf);
 	free(c->looping.buf);
 	view_free(c);
@@ -151,6 +154,7 @@ void core_tick(struct core *c)
 			session_tick(c, c->node[c->view.member[i].pnn]);
 	view_tick(c);
 	traverse_tick(c);
+	commit_tick(c);
 	core_run(c);
 }
 
@@ -163,6 +167,8 @@ uint64_t core_deadline_ms(const struct core *c)
 	t = view_deadline(c);
 	if (traverse_deadline(c) < t)
 		t = traverse_deadline(c);
+	if (commit_deadline(c) < t)
+		t = commit_deadline(c);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;
@@ -208,8 +214,16 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_FOREIGN:
 		c->ops->forwarded(c->world, from, p->data);
 		break;
+	case PACKET_PREPARED:
+	case PACKET_DECLINED:
+	case PACKET_APPLIED:
+		commit_packet(c, from, p);
+		break;
 	default:
-		traverse_packet(c, from, p);
+		if (packet_is_commit(p->type))
+			replica_packet(c, from, p);
+		else
+			traverse_packet(c, from, p);
 		break;
 	}
 }

@@ -65,6 +65,15 @@ struct core_peer {
 
 enum core_log { CORE_LOG_ERROR = 3, CORE_LOG_WARNING, CORE_LOG_NOTICE, CORE_LOG_INFO, CORE_LOG_DEBUG };
 
+/* What a file of a persistent or replicated database holds: the generation of its last commit, a
+ * tag of that generation's members (there may be two with one number, in parts of a cluster that
+ * never met), and CTDB's sequence number. All 0: new. A damaged one holds nothing that counts. */
+struct core_content {
+	uint32_t generation, tag;
+	uint64_t seq;
+	bool is_damaged;
+};
+
 struct core_sweep_entry {
 	struct slice key;
 	struct record_header header;
@@ -135,6 +144,25 @@ struct core_ops {
 	void (*traverse_read)(void *world, const struct core_traverse_read *r);
 	void (*traverse_cancel)(void *world, uint64_t cookie);
 
+	/* Persistent and replicated databases, of which every node has all. Slow, so nothing is done
+	 * inside these calls but db_content, which tells of a database that is open now. check: may
+	 * these records (a rec_buffer, lent until return) be stored? apply: store them as one
+	 * transaction, durably, and note generation and tag; an empty slice: note these only. Each is
+	 * answered once, by core_commit_checked() or core_commit_applied() with its ticket; of a
+	 * database there is one apply or write at a time, in this order.
+	 * send: read all of it, as it is at one moment, to core_transfer_part(). receive: one more
+	 * part of what another node has sent, of a newer cookie: forget the older; with is_last:
+	 * replace the file's content by them as one transaction, then core_transfer_written(). */
+	void (*db_content)(void *world, uint32_t db_id, struct core_content *content);
+	void (*commit_check)(void *world, uint32_t db_id, uint64_t ticket, struct slice records);
+	void (*commit_apply)(void *world, uint32_t db_id, uint64_t ticket,
+			     const struct core_content *becomes, struct slice records);
+	void (*transfer_send)(void *world, uint32_t db_id, uint32_t to_pnn, uint64_t cookie);
+	void (*transfer_receive)(void *world, uint32_t db_id, uint64_t cookie, struct slice part,
+				 bool is_last);
+	/* What core_commit() was asked for has ended: 0, or CTDB's status and why */
+	void (*committed)(void *world, uint64_t client, uint32_t reqid, int status, const char *text);
+
 	/* Volatile databases: stop the clients (all-record lock), let them go on. core_frozen()
 	 * reports the end of a freeze. */
 	void (*freeze)(void *world);
@@ -193,6 +221,8 @@ enum core_bug {
 	CORE_BUG_DROP_FUTURE = 1 << 9,       /* R1: a packet of a newer generation dropped, not held */
 	CORE_BUG_LOCATION_LATE_LOSES = 1 << 10, /* R4: LOCATION does not settle a waiting request */
 	CORE_BUG_SESSION_FORGETS = 1 << 11,  /* R7: a reconnect loses what was in flight */
+	CORE_BUG_ANSWER_EARLY = 1 << 12,     /* I6: a client is answered before all have applied */
+	CORE_BUG_COMMIT_EARLY = 1 << 13,     /* I6: COMMIT is sent before all have prepared */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */
@@ -276,12 +306,18 @@ void core_peer_sent(struct core *c, uint32_t pnn, size_t len_bytes);
 /* ---- events: databases and records ----------------------------------------------------------------- */
 
 /* 0: attached already; -EINPROGRESS: ops->attached follows; -EEXIST: the id belongs to another
- * name; -EINVAL: another type; -ENOSPC */
+ * name; -EINVAL: another type; -EUCLEAN: damaged, and no member has it; -ENOSPC */
 int core_attach(struct core *c, const char *name, uint32_t db_flags);
+/* Before the group is joined: a file of this node's from before */
+int core_db_found(struct core *c, const char *name, uint32_t db_flags);
 struct core_db_info {
 	uint32_t db_id;
 	uint32_t flags;
 	char name[CORE_NAME_SIZE];
+	struct core_content content; /* persistent and replicated ones */
+	bool is_behind; /* others have another content: it is not served, but fetched from source */
+	bool is_lost;	/* ... and no member has a good one */
+	uint32_t source;
 };
 /* Database number i, in the order of attaching; -ENOENT behind the last */
 int core_db_info(const struct core *c, size_t i, struct core_db_info *info);
@@ -304,6 +340,22 @@ void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const str
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie);
 void core_client_gone(struct core *c, uint64_t client);
 bool core_is_congested(const struct core *c);
+
+/* ---- events: persistent and replicated databases --------------------------------------------------- */
+
+/* CTDB's status of a commit: was not possible; not begun in time; ended by a change of the view, the
+ * client's file tells whether it has happened */
+enum { COMMIT_REFUSED = -1, COMMIT_TIMED_OUT = 1, COMMIT_VIEW_CHANGED = 2 };
+/* records: a rec_buffer, its db_id and padding behind it included. Ends with ops->committed,
+ * perhaps before it returns. */
+void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id, struct slice records);
+/* rc: 0, -EEXIST: a newer record is there, or another -errno */
+void core_commit_checked(struct core *c, uint32_t db_id, uint64_t ticket, int rc);
+void core_commit_applied(struct core *c, uint32_t db_id, uint64_t ticket, int rc);
+/* -ESTALE: nobody wants it any more. The last part may be empty. */
+int core_transfer_part(struct core *c, uint32_t db_id, uint32_t to_pnn, uint64_t cookie,
+		       struct slice part, bool is_last);
+void core_transfer_written(struct core *c, uint32_t db_id, uint64_t cookie, int rc);
 
 /* ---- events: messages --------------------------------------------------------------------------------- */
 

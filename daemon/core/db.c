@@ -46,6 +46,7 @@ int db_learn(struct core *c, const char *name, uint32_t flags)
 	db->is_swept = true; /* it is new: a sweep that is going on has nothing to find in it */
 	memcpy(db->name, name, strlen(name));
 	c->db[c->db_n++] = db;
+	replica_opened(c, db);
 	core_log(c, CORE_LOG_INFO, "database attached | db=%s id=0x%08x flags=%u", name, id, flags);
 	/* packets for it may have come before the attach */
 	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
@@ -148,11 +149,6 @@ bool db_settle(struct core *c)
 	else if (!is_settled)
 		control_send_restart(c);
 	free(by_rank);
-	for (size_t i = 0; i < v->n; i++) {
-		free(v->member[i].dbs);
-		v->member[i].dbs = NULL;
-		v->member[i].dbs_n = 0;
-	}
 	return is_settled;
 }
 
@@ -168,8 +164,12 @@ int core_attach(struct core *c, const char *name, uint32_t flags)
 	if (db != NULL && strcmp(db->name, name) != 0)
 		return -EEXIST;
 	/* as CTDB has it: one that exists may have more of a type than was asked for, not less */
+	if (db != NULL && (db->flags & flags) != flags)
+		return -EINVAL;
+	if (db != NULL && db->replica.is_behind)
+		return db->replica.is_lost ? -EUCLEAN : -EINPROGRESS;
 	if (db != NULL)
-		return (db->flags & flags) == flags ? 0 : -EINVAL;
+		return 0;
 	if (c->db_n == CORE_MAX_DBS)
 		return -ENOSPC;
 	writer_u8(&w, CONTROL_ATTACH);
@@ -179,10 +179,22 @@ int core_attach(struct core *c, const char *name, uint32_t flags)
 	return -EINPROGRESS;
 }
 
+int core_db_found(struct core *c, const char *name, uint32_t flags)
+{
+	return c->is_retired || c->view.n > 0 ? -EBUSY : db_learn(c, name, flags);
+}
+
 int core_db_info(const struct core *c, size_t i, struct core_db_info *info)
 {
+	const struct replica *r;
+
 	if (i >= c->db_n)
 		return -ENOENT;
+	r = &c->db[i]->replica;
+	info->content = r->content;
+	info->is_behind = r->is_behind;
+	info->is_lost = r->is_lost;
+	info->source = r->source;
 	info->db_id = c->db[i]->db_id;
 	info->flags = c->db[i]->flags;
 	memcpy(info->name, c->db[i]->name, sizeof(info->name));

@@ -12,6 +12,7 @@
  *   db.c        attach                              message.c  srvids
  *   keystate.c  what waits for a key                status.c   what it is doing
  *   traverse.c  all records of a database       scan.c     reading them
+ *   commit.c    commits of this node's clients      replica.c  databases that all have
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -63,6 +64,8 @@ struct node {
 struct db_told {
 	uint32_t db_id, flags;
 	char name[CORE_NAME_SIZE];
+	struct core_content content; /* of persistent and replicated ones */
+	bool is_behind;
 };
 
 /* One engine process in the group, and its STATE for this view */
@@ -75,7 +78,7 @@ struct member {
 	struct incarnation *known, *active; /* who may be, and who is active in the two */
 	struct incarnation *started;
 	size_t known_n, active_n, started_n;
-	struct db_told *dbs; /* until all STATE is in */
+	struct db_told *dbs;
 	size_t dbs_n;
 	bool has_other_db; /* than the cluster has under this name or id: evicted (db.c) */
 	bool is_leader; /* of active_generation */
@@ -117,6 +120,7 @@ struct view {
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
 	uint32_t plan_generation, plan_leader; /* ACTIVATE was delivered; 0: not yet */
 	bool owes_accept; /* until the plan is on disk */
+	bool owes_state;  /* until what was decided is in the files */
 	uint64_t begin_ms, held_ms, relead_ms, silent_ms, settle_ms;
 };
 
@@ -204,9 +208,54 @@ struct location_table {
 	struct chunk *chunk;
 };
 
+/* ---- replica.c: a database of which every member has all ---- */
+
+/* A commit that this member was asked to hold, or does. One for each database. */
+enum prepared_state {
+	PREPARED_NONE,
+	PREPARED_WAITING,  /* until this node has the database itself */
+	PREPARED_CHECKING, /* by the store */
+	PREPARED_HELD,	   /* it was promised */
+	PREPARED_APPLYING, /* COMMIT was delivered */
+};
+struct prepared {
+	enum prepared_state state;
+	uint32_t coordinator;
+	uint64_t id, ticket, seq;
+	uint8_t *records;
+	size_t len;
+};
+struct replica {
+	struct core_content content; /* of the file */
+	bool is_behind;		     /* others have another content: it is fetched */
+	bool is_lost;		     /* ... but no member has a good one */
+	bool is_writing;	     /* it has come, and is being written */
+	uint32_t source;
+	struct core_content coming; /* what source has, or what is being applied leads to */
+	uint64_t cookie;
+	struct prepared prepared;
+};
+
+/* ---- commit.c: commits of this node's clients ---- */
+
+enum commit_state { COMMIT_WAITING, COMMIT_PREPARING, COMMIT_DECIDED };
+struct commit {
+	struct commit *next;
+	enum commit_state state;
+	bool is_settling; /* the view has changed under it: then the client is told, not before */
+	uint64_t client;  /* 0: gone */
+	uint32_t reqid, db_id;
+	uint64_t id, until_ms, retry_ms;
+	uint64_t has_answered[CORE_MAX_NODES / 64];
+	size_t answered_n;
+	uint8_t *records;
+	size_t len;
+};
+
 struct db {
 	uint32_t db_id, flags;
 	char name[CORE_NAME_SIZE];
+	struct replica replica;
 	bool is_swept; /* by this node, in this generation */
 	const struct db_told *told; /* what counts of it; inside db_settle() only */
 	uint32_t teller;
@@ -260,6 +309,7 @@ struct core {
 	uint32_t leader;
 	struct incarnation *active;
 	size_t active_n;
+	uint32_t active_tag; /* of those in it */
 	uint16_t slot[SLOT_COUNT];
 	uint64_t done[CORE_MAX_NODES / 64]; /* whose sweep reports are all in */
 	size_t done_n;
@@ -269,6 +319,10 @@ struct core {
 	struct node *node[CORE_MAX_NODES];
 	struct db *db[CORE_MAX_DBS];
 	size_t db_n;
+	struct commit *commits;
+	uint64_t commit_id, ticket;
+	size_t writing_n; /* files that are being written: STATE waits for them */
+	size_t prepared_bytes;
 	struct keytable keys;
 	struct location_table locations;
 	struct hint hint[HINT_COUNT];
@@ -328,6 +382,14 @@ enum packet_type {
 	PACKET_TRAVERSE_CANCEL,	 /* nothing more */
 	PACKET_TRAVERSE_RECORDS, /* u32 n, n x (block key, block value) */
 	PACKET_TRAVERSE_END,	 /* u32 next chain, u8 is_failed */
+	/* commits; rsn stands for the commit's id or the transfer's cookie */
+	PACKET_PREPARE,	 /* coordinator -> all: u32 db, u64 id, block records */
+	PACKET_PREPARED, /* member -> coordinator: u32 db, u64 id */
+	PACKET_DECLINED, /* ... cannot: u32 db, u64 id, block text */
+	PACKET_ABORT,	 /* coordinator -> all, before COMMIT: u32 db, u64 id */
+	PACKET_APPLIED,	 /* member -> coordinator: u32 db, u64 id */
+	PACKET_PULL,	 /* to who has a database: u32 db, u64 cookie */
+	PACKET_PART,	 /* of it: u32 db, u64 cookie, u8 is_last (is_new), block data */
 	PACKET_TYPES
 };
 struct packet {
@@ -350,6 +412,7 @@ void packet_prepare(struct core *c, struct node *n, const struct packet *p, stru
  * included */
 void packet_send(struct core *c, uint32_t pnn, const struct packet *p);
 bool packet_is_record(uint8_t type); /* belongs to a generation */
+bool packet_is_commit(uint8_t type);
 
 /* view.c */
 void view_init(struct core *c);
@@ -370,6 +433,7 @@ void control_send_tried(struct core *c, uint64_t digest, uint32_t holder, enum r
 void control_send_lock_failed(struct core *c, enum reason why);
 void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
+void control_send_commit(struct core *c, uint32_t db_id, uint64_t id);
 /* and what comes of it, in view.c; the sender is a member */
 void view_state_in(struct core *c);
 void view_promise(struct core *c, uint32_t leader, uint32_t generation,
@@ -414,7 +478,8 @@ enum control_type {
 	CONTROL_FACT,
 	CONTROL_ATTACH,
 	CONTROL_RESTART,
-	CONTROL_ACCEPT
+	CONTROL_ACCEPT,
+	CONTROL_COMMIT
 };
 
 /* slot.c */
@@ -430,6 +495,30 @@ void db_missing(struct core *c);
  * same name (struct member, has_other_db). False: not with what they have told, or not on this
  * node, which retires; the view begins anew. */
 bool db_settle(struct core *c);
+
+static inline bool db_is_replicated(const struct db *db)
+{
+	return (db->flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+}
+
+/* replica.c */
+void replica_opened(struct core *c, struct db *db);
+void replica_activate(struct core *c); /* who has what is known: fetches what differs */
+void replica_packet(struct core *c, uint32_t from, const struct packet *p);
+/* COMMIT was delivered, in the generation in which it was sent */
+void replica_decided(struct core *c, uint32_t coordinator, struct db *db, uint64_t id);
+void replica_free(struct db *db);
+
+/* commit.c */
+void commit_packet(struct core *c, uint32_t from, const struct packet *p);
+void commit_delivered(struct core *c, uint32_t from, uint32_t generation, uint32_t db_id, uint64_t id);
+void commit_activate(struct core *c);
+void commit_client_gone(struct core *c, uint64_t client);
+void commit_tick(struct core *c);
+uint64_t commit_deadline(const struct core *c);
+void commit_free(struct core *c);
+/* A rec_buffer: 0, and the sequence number that it sets; -EBADMSG */
+int commit_read(struct slice records, uint32_t db_id, uint64_t *seq);
 
 /* keystate.c */
 struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, struct slice key);

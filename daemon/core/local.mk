@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
+	daemon/core/commit.c \
 	daemon/core/control.c \
 	daemon/core/core.c daemon/core/core.h \
 	daemon/core/db.c \
@@ -17,6 +18,7 @@ libcore_a_SOURCES = \
 	daemon/core/message.c \
 	daemon/core/packet.c \
 	daemon/core/record.c \
+	daemon/core/replica.c \
 	daemon/core/request.c \
 	daemon/core/roster.c daemon/core/roster.h \
 	daemon/core/scan.c \

@@ -18,7 +18,13 @@ static bool packet_is_traverse(uint8_t type)
 
 bool packet_is_record(uint8_t type)
 {
-	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type);
+	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type) ||
+	       packet_is_commit(type);
+}
+
+bool packet_is_commit(uint8_t type)
+{
+	return type >= PACKET_PREPARE && type <= PACKET_PART;
 }
 
 static int traverse_decode(struct cursor *c, struct packet *p)
@@ -71,6 +77,18 @@ static int fields_decode(struct cursor *c, struct packet *p)
 		return cursor_u64(c, &p->srvid) || cursor_block(c, CORE_MAX_RECORD, &p->data);
 	case PACKET_FOREIGN:
 		return cursor_block(c, CORE_MAX_RECORD, &p->data);
+	case PACKET_PREPARED:
+	case PACKET_ABORT:
+	case PACKET_APPLIED:
+	case PACKET_PULL:
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn);
+	case PACKET_PREPARE:
+	case PACKET_DECLINED:
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
+		       cursor_block(c, CORE_MAX_RECORD, &p->data);
+	case PACKET_PART:
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
+		       cursor_u8(c, &p->is_new) || cursor_block(c, CORE_MAX_RECORD, &p->data);
 	default:
 		return 1;
 	}
@@ -168,6 +186,21 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		break;
 	case PACKET_FOREIGN:
 		writer_block(w, p->data.p, p->data.len);
+		break;
+	case PACKET_PREPARED:
+	case PACKET_ABORT:
+	case PACKET_APPLIED:
+	case PACKET_PULL:
+	case PACKET_PREPARE:
+	case PACKET_DECLINED:
+	case PACKET_PART:
+		writer_u32(w, p->db_id);
+		writer_u64(w, p->rsn);
+		if (p->type == PACKET_PART)
+			writer_u8(w, p->is_new);
+		if (p->type == PACKET_PREPARE || p->type == PACKET_DECLINED ||
+		    p->type == PACKET_PART)
+			writer_block(w, p->data.p, p->data.len);
 		break;
 	default:
 		break;

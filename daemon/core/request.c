@@ -256,6 +256,7 @@ void core_client_gone(struct core *c, uint64_t client)
 	}
 	message_client_gone(c, client);
 	traverse_client_gone(c, client);
+	commit_client_gone(c, client);
 	core_run(c);
 }
 

@@ -114,7 +114,9 @@ static void view_gather(struct core *c, const char *why)
 	c->lock.since_ms = 0;
 	c->count.views++;
 	view_move(c, v->n == 0 ? CORE_VIEW_OUT : CORE_VIEW_GATHER, why);
-	if (v->n > 0)
+	/* It tells what is in the files: what was decided goes there first */
+	v->owes_state = v->n > 0 && c->writing_n > 0;
+	if (v->n > 0 && !v->owes_state)
 		control_send_state(c);
 	gate_freeze(c);
 }
@@ -318,6 +320,16 @@ static void view_forget(struct core *c)
 	}
 }
 
+/* Of an active set: no other has the same incarnations. All know it in the same order. */
+static uint64_t view_tag(const struct incarnation *in, size_t n)
+{
+	uint64_t tag = 0;
+
+	for (size_t i = 0; i < n; i++)
+		tag = digest_add(digest_add(tag, in[i].pnn), in[i].boot_id);
+	return tag ^ tag >> 32;
+}
+
 static void view_activate(struct core *c)
 {
 	struct view *v = &c->view;
@@ -344,6 +356,7 @@ static void view_activate(struct core *c)
 	c->active = core_alloc(n * sizeof(*in));
 	memcpy(c->active, in, n * sizeof(*in));
 	c->active_n = n;
+	c->active_tag = (uint32_t)view_tag(in, n);
 	c->active_generation = generation;
 	c->is_active = true;
 	c->leader = leader;
@@ -363,6 +376,8 @@ static void view_activate(struct core *c)
 	sweep_activate(c);
 	request_activate(c);
 	traverse_activate(c);
+	replica_activate(c);
+	commit_activate(c);
 	gate_freeze(c);
 	if (leader != c->self && c->lock.is_held) {
 		c->lock.is_held = false;

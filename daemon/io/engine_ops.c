@@ -122,6 +122,13 @@ static int op_del(void *world, uint32_t db_id, struct slice key)
 	return store_del(world, db_id, key);
 }
 
+/* Nothing commits yet: what there is is taken for new, so that nothing is fetched either */
+static void op_db_content(void *world, uint32_t db_id, struct core_content *content)
+{
+	(void)world, (void)db_id;
+	*content = (struct core_content){ 0 };
+}
+
 static void op_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
 {
 	store_sweep_start(world, db_id, cookie);
@@ -219,6 +226,7 @@ const struct core_ops engine_ops = {
 	.sweep_start = op_sweep_start,
 	.traverse_read = op_traverse_read,
 	.traverse_cancel = op_traverse_cancel,
+	.db_content = op_db_content,
 	.freeze = op_freeze,
 	.unfreeze = op_unfreeze,
 	.retire = op_retire,

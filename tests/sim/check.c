@@ -252,8 +252,12 @@ void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 		sim_fail(s, "view", "node %u goes from generation %u to %u", e->node->pnn,
 			 e->generation, generation);
 	e->generation = generation;
+	e->nodes = 0;
+	for (size_t i = 0; i < n; i++)
+		e->nodes |= 1U << list[i].pnn;
 	s->activations++;
 	if (!check_generation_known(s, generation, list, n)) {
+		check_replica_generation(s, list, n);
 		for (struct vengine *v = s->engines; v != NULL; v = v->next) {
 			if (v->first_generation != 0 && vengine_can_write(v) &&
 			    !active_has(list, n, v))
@@ -319,6 +323,9 @@ bool check_is_whole(struct sim *s, const char **why)
 			if (!core_node_is_active(e->core, k))
 				return false;
 		}
+		*why = "the persistent database is not attached";
+		if (!e->replica.is_attached)
+			return false;
 		*why = "a database is not attached";
 		for (uint32_t d = 0; d < s->dbs; d++) {
 			if (!e->is_attached[d])

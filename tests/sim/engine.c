@@ -58,6 +58,7 @@ void vengine_after(struct vengine *e)
 		check_activate(s, e, core_generation(e->core), e->plan, e->plan_n);
 		vsupervisor_engine_active(s, e);
 	}
+	check_replica(s, e);
 	if (e->is_quitting || !e->is_running)
 		return;
 	check_freeze(s, e);
@@ -303,10 +304,39 @@ static void vengine_on_attach(struct sim *s, void *object, void *data, uint64_t 
 	vengine_after(e);
 }
 
+/* the persistent database */
+static void vengine_on_attach_replica(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+	int rc;
+
+	(void)data;
+	(void)number;
+	if (!e->is_running || e->is_quitting || e->replica.is_attached)
+		return;
+	if (!vengine_can_run(e)) {
+		event_after(s, PAUSED_POLL_US, vengine_on_attach_replica, e, NULL, 0);
+		return;
+	}
+	rc = core_attach(e->core, SIM_PERSISTENT, DB_PERSISTENT);
+	if (rc == 0)
+		e->replica.is_attached = true;
+	else if (rc != -EINPROGRESS)
+		sim_fail(s, "attach", "node %u: attach of %s says %d", e->node->pnn,
+			 SIM_PERSISTENT, rc);
+	vengine_after(e);
+}
+
 static void op_attached(void *world, uint32_t db_id, int status)
 {
 	struct vengine *e = world;
 
+	if (db_id == e->replica.db_id) {
+		e->replica.is_attached |= status == 0;
+		if (status != 0)
+			event_after(e->sim, 50000, vengine_on_attach_replica, e, NULL, 0);
+		return;
+	}
 	for (uint32_t i = 0; i < e->sim->dbs; i++) {
 		if (e->file.db[i].is_open && e->file.db[i].db_id == db_id && status == 0)
 			e->is_attached[i] = true;
@@ -335,6 +365,8 @@ static void op_retire(void *world, enum reason why, const char *text)
 
 	if (e->is_quitting)
 		return;
+	if (why == REASON_ENGINE_RESTARTING || why == REASON_NO_SPACE)
+		sim_fail(e->sim, "I6 (commit)", "node %u: %s", e->node->pnn, text);
 	sim_trace(e->sim, "node %u: engine quits: %s (%s)", e->node->pnn, reason_row(why)->name,
 		  text);
 	e->is_quitting = true;
@@ -415,6 +447,12 @@ static const struct core_ops vengine_ops = {
 	.sweep_start = vstore_sweep_start,
 	.traverse_read = vtraverse_read,
 	.traverse_cancel = vtraverse_cancel,
+	.db_content = vreplica_db_content,
+	.commit_check = vreplica_check,
+	.commit_apply = vreplica_apply,
+	.transfer_send = vreplica_send,
+	.transfer_receive = vreplica_receive,
+	.committed = vcommit_ended,
 	.freeze = vstore_freeze,
 	.unfreeze = vstore_unfreeze,
 	.retire = op_retire,
@@ -589,14 +627,18 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 		  (unsigned long long)e->boot_id, e->number);
 	e->core = core_new(config, &vengine_ops, e);
 	free(config);
+	if (n->pfile.exists)
+		core_db_found(e->core, SIM_PERSISTENT, DB_PERSISTENT);
 	event_after(s, sim_delay(s, 5000), vengine_on_topology, e, NULL, 0);
 	event_after(s, sim_delay(s, 5000), vengine_on_join, e, NULL, 0);
 	event_after(s, HEARTBEAT_US, vengine_on_heartbeat, e, NULL, 0);
 	for (uint32_t i = 0; i < s->dbs; i++)
 		event_after(s, sim_delay(s, 20000), vengine_on_attach, e, NULL, i);
+	event_after(s, sim_delay(s, 20000), vengine_on_attach_replica, e, NULL, 0);
 	vengine_tell_quorum(s, e);
 	vclient_start_all(s, e);
 	vtraverse_start_all(s, e);
+	vcommit_start(s, e);
 	vengine_after(e);
 	return e;
 }
@@ -645,6 +687,7 @@ void vengine_end(struct sim *s, struct vengine *e, enum reason why)
 	core_free(e->core);
 	e->core = NULL;
 	vengine_clear(e);
+	vcommit_engine_gone(s, e);
 	if (e->node->is_up) {
 		if (e->is_joined)
 			corosync_send(s, e->node, VENTRY_DEATH, VGROUP_ENGINES, e->pid, NULL, 0);
@@ -673,6 +716,7 @@ void vengine_free_all(struct sim *s)
 		if (e->core != NULL)
 			core_free(e->core);
 		vengine_clear(e);
+		free(e->replica.coming.p);
 		free(e);
 	}
 }

@@ -35,6 +35,8 @@ static const struct {
 	{ "drop-future", CORE_BUG_DROP_FUTURE },
 	{ "location-late-loses", CORE_BUG_LOCATION_LATE_LOSES },
 	{ "session-forgets", CORE_BUG_SESSION_FORGETS },
+	{ "answer-early", CORE_BUG_ANSWER_EARLY },
+	{ "commit-early", CORE_BUG_COMMIT_EARLY },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
 
@@ -135,7 +137,7 @@ static void tell_failure(struct sim *s, const struct arguments *a)
 static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct sim_options *o,
 			  bool is_telling)
 {
-	uint64_t steps = 0, digest, writes = 0, fences = 0, views = 0, failed = 0;
+	uint64_t steps = 0, digest, writes = 0, fences = 0, views = 0, commits = 0, failed = 0;
 
 	for (uint64_t seed = a->first; seed <= a->last; seed++) {
 		crash_prepare(seed, o);
@@ -154,6 +156,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		steps += s->step;
 		writes += s->writes;
 		fences += s->fences;
+		commits += s->commits;
 		views += s->activations;
 		if (!a->is_twice)
 			continue;
@@ -170,11 +173,11 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 	if (failed != 0)
 		return failed;
 	if (is_telling)
-		printf("seeds %llu-%llu passed: %llu steps, %llu writes, %llu activations, %llu "
-		       "fencings\n",
+		printf("seeds %llu-%llu passed: %llu steps, %llu writes, %llu commits, %llu "
+		       "activations, %llu fencings\n",
 		       (unsigned long long)a->first, (unsigned long long)a->last,
 		       (unsigned long long)steps, (unsigned long long)writes,
-		       (unsigned long long)views, (unsigned long long)fences);
+		       (unsigned long long)commits, (unsigned long long)views, (unsigned long long)fences);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ static void sim_set_up(struct sim *s)
 	s->fault_us = sim_between(s, 20000, 600000);
 	s->has_lock = sim_chance(s, 80);
 	s->is_lock_hung_without_quorum = sim_chance(s, 50);
+	s->is_commit_lock_loose = sim_chance(s, 25);
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct vnode *n = &s->node[i];
 
@@ -80,6 +81,8 @@ static bool sim_is_quiet(struct sim *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct vengine *e = s->node[i].engine;
 
+		if (e != NULL && e->committer.state > VCOMMITTER_IDLE)
+			return false;
 		for (uint32_t k = 0; e != NULL && k < SIM_CLIENTS; k++) {
 			if (e->client[k].state != VCLIENT_IDLE &&
 			    e->client[k].state != VCLIENT_NONE &&
@@ -122,6 +125,10 @@ static void sim_tell_unanswered(struct sim *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct vengine *e = s->node[i].engine;
 
+		if (e != NULL && e->committer.state > VCOMMITTER_IDLE)
+			sim_fail(s, "liveness", "commit %u of node %u is not answered for %llu ms",
+				 e->committer.commit, i,
+				 (unsigned long long)((s->now_us - e->committer.since_us) / 1000));
 		for (uint32_t k = 0; e != NULL && k < SIM_CLIENTS; k++) {
 			const struct vclient *c = &e->client[k];
 
@@ -215,6 +222,15 @@ static void sim_finish(struct sim *s)
 	}
 	if (!s->has_failed && s->has_traverses)
 		sim_traverse(s);
+	for (uint32_t i = 0; i < s->n && !s->has_failed; i++) {
+		vcommit_now(s, s->node[i].engine);
+		if (!sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
+				   sim_is_quiet))
+			sim_tell_unanswered(s);
+		else if (!s->node[i].engine->committer.has_done)
+			sim_fail(s, "liveness", "node %u cannot commit", i);
+	}
+	check_replicas_equal(s);
 	if (s->has_failed)
 		return;
 	sim_send_messages(s);

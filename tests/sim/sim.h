@@ -12,6 +12,7 @@
  *   lock.c    the recovery lock                   fencer.c  Pacemaker
  *   fault.c   what goes wrong, and its end        check.c   the invariants
  *   traverse.c  who asks for all records
+ *   replica.c  a persistent database             commit.c  clients that commit to it
  *   scenario.c  one run                           main.c    the command line
  */
 #ifndef COTDB_SIM_H
@@ -33,6 +34,7 @@ enum {
 	SIM_WRITERS = 96, /* incarnations in one run whose writes are told apart */
 	SIM_DISK = 16,	  /* incarnations that a disk remembers */
 	SIM_FACTS = 64,
+	SIM_COMMITS = 1024, /* in one run */
 };
 
 struct sim;
@@ -209,6 +211,57 @@ void vstore_sweep_start(void *world, uint32_t db_id, uint64_t cookie);
 void vstore_freeze(void *world);
 void vstore_unfreeze(void *world);
 
+/* ---- replica.c: one persistent database ----------------------------------------------------- */
+
+#define SIM_PERSISTENT "p.tdb"
+/* A node's file. It survives everything; each commit has a number of its own in the run. */
+struct vpfile {
+	bool exists;
+	uint32_t generation, tag, n; /* n: CTDB's sequence number */
+	uint32_t commit[SIM_COMMITS]; /* in the order of the sequence number, from 1 */
+};
+/* What an engine does with it */
+struct vreplica {
+	uint32_t db_id;
+	bool is_attached;
+	uint32_t checked_generation; /* it was found good in */
+	uint64_t cookie;	     /* of what comes */
+	struct pipe_bytes coming;
+};
+void vreplica_db_content(void *world, uint32_t db_id, struct core_content *content);
+void vreplica_check(void *world, uint32_t db_id, uint64_t ticket, struct slice records);
+void vreplica_apply(void *world, uint32_t db_id, uint64_t ticket,
+		    const struct core_content *becomes, struct slice records);
+void vreplica_send(void *world, uint32_t db_id, uint32_t to, uint64_t cookie);
+void vreplica_receive(void *world, uint32_t db_id, uint64_t cookie, struct slice part,
+		      bool is_last);
+bool vreplica_info(const struct vengine *e, struct core_db_info *info);
+
+/* ---- commit.c ------------------------------------------------------------------------------ */
+
+enum vcommitter_state { VCOMMITTER_NONE, VCOMMITTER_IDLE, VCOMMITTER_SENDING, VCOMMITTER_WAITING };
+struct vcommitter {
+	struct vengine *e;
+	enum vcommitter_state state;
+	uint64_t id, turn, since_us;
+	uint32_t reqid, commit, n, tries; /* the commit's number, and the sequence number it sets */
+	bool has_done;			  /* one that was asked for at the end */
+};
+/* What a client was told of */
+struct vtold {
+	uint32_t commit, n, generation;
+	bool is_done;	  /* it was committed, or else it was not */
+	uint32_t holders; /* set of the nodes whose file was found to be so */
+};
+void vcommit_start(struct sim *s, struct vengine *e);
+void vcommit_engine_gone(struct sim *s, struct vengine *e);
+void vcommit_now(struct sim *s, struct vengine *e); /* an idle one, at once */
+void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, const char *text);
+void check_replica(struct sim *s, struct vengine *e); /* after every event */
+void check_replicas_equal(struct sim *s);
+/* A generation begins somewhere */
+void check_replica_generation(struct sim *s, const struct incarnation *active, size_t n);
+
 /* ---- client.c ------------------------------------------------------------------------------ */
 
 enum vclient_state {
@@ -297,6 +350,8 @@ struct vengine {
 	struct vfile file;
 	struct vclient client[SIM_CLIENTS];
 	struct vtraverse traverse;
+	struct vreplica replica;
+	struct vcommitter committer;
 	struct vpeer peer[SIM_NODES];
 	struct vwatch watch[SIM_FACTS];
 	size_t watch_n;
@@ -305,6 +360,7 @@ struct vengine {
 	uint32_t plan_generation; /* what it was last told to keep over a restart */
 	struct incarnation plan[SIM_NODES];
 	size_t plan_n;
+	uint32_t nodes; /* set of those in the generation that it is active in */
 	bool is_attached[SIM_DBS];
 	uint32_t messages_in, forwards_in;
 	struct vipc *ipc_first, **ipc_last;
@@ -390,6 +446,7 @@ struct vnode {
 	uint32_t next_pid;
 	struct corosync corosync;
 	struct vdisk disk;
+	struct vpfile pfile;
 	struct vsupervisor supervisor;
 	struct vengine *engine; /* the newest one, running or not; NULL before the first */
 	bool is_wanted;		/* Pacemaker is to run the daemon here */
@@ -526,6 +583,15 @@ struct sim {
 	struct vgeneration *generations;
 	size_t generations_n, generations_size;
 
+	/* commits, and the lock that clients hold while they commit */
+	uint32_t next_commit;
+	struct vcommitter *commit_lock;
+	bool is_commit_lock_loose;
+	struct vtold told[SIM_COMMITS];
+	size_t told_n;
+	uint32_t last_nodes; /* set of the nodes in the generation that began last */
+	bool has_histories;  /* one began without any of those before it */
+
 	/* this run's temper, drawn from the seed */
 	bool is_orderly; /* all daemons are stopped and started again, and nothing else happens */
 	uint32_t faults; /* set of enum fault_kind that may happen */
@@ -537,7 +603,7 @@ struct sim {
 
 	bool has_failed;
 	char failure[512];
-	uint64_t calls, writes, activations, fences, traverses_ended;
+	uint64_t calls, writes, activations, fences, traverses_ended, commits;
 };
 /* Runs one seed; 0, or 1 with the reason in s->failure. Call sim_free() after it. */
 int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options);

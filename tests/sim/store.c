@@ -139,7 +139,11 @@ int vstore_db_open(void *world, uint32_t db_id, const char *name, uint32_t flags
 	struct vengine *e = world;
 	struct sim *s = e->sim;
 
-	(void)flags;
+	if (strcmp(name, SIM_PERSISTENT) == 0) {
+		e->replica.db_id = db_id;
+		e->node->pfile.exists = true;
+		return flags == DB_PERSISTENT ? 0 : -EINVAL;
+	}
 	for (uint32_t i = 0; i < s->dbs; i++) {
 		if (strcmp(s->db_name[i], name) != 0)
 			continue;

@@ -91,7 +91,49 @@ static void w_traverse_cancel(void *v, uint64_t cookie)
 }
 static void w_attached(void *v, uint32_t db_id, int status)
 {
-	(void)v, (void)db_id, (void)status;
+	(void)db_id;
+	((struct world *)v)->attached++;
+	((struct world *)v)->attach_status = status;
+}
+static void w_content(void *v, uint32_t db_id, struct core_content *content)
+{
+	(void)db_id;
+	*content = ((struct world *)v)->content;
+}
+static void w_check(void *v, uint32_t db_id, uint64_t ticket, struct slice records)
+{
+	(void)db_id, (void)records;
+	((struct world *)v)->checking = ticket;
+}
+static void w_apply(void *v, uint32_t db_id, uint64_t ticket, const struct core_content *becomes,
+		    struct slice records)
+{
+	struct world *w = v;
+
+	(void)db_id;
+	w->applying = ticket;
+	w->becomes = *becomes;
+	w->applied_len = records.len;
+}
+static void w_send(void *v, uint32_t db_id, uint32_t to, uint64_t cookie)
+{
+	(void)db_id, (void)to;
+	((struct world *)v)->sending = cookie;
+}
+static void w_receive(void *v, uint32_t db_id, uint64_t cookie, struct slice part, bool is_last)
+{
+	struct world *w = v;
+
+	(void)db_id;
+	w->receiving = cookie;
+	w->received_len += part.len;
+	w->is_received = is_last;
+}
+static void w_committed(void *v, uint64_t client, uint32_t reqid, int status, const char *text)
+{
+	(void)client, (void)reqid, (void)text;
+	((struct world *)v)->committed++;
+	((struct world *)v)->status = status;
 }
 static int w_db_open(void *v, uint32_t db_id, const char *name, uint32_t flags)
 {
@@ -192,6 +234,12 @@ static const struct core_ops ops = {
 	.sweep_start = w_sweep,
 	.traverse_read = w_traverse_read,
 	.traverse_cancel = w_traverse_cancel,
+	.db_content = w_content,
+	.commit_check = w_check,
+	.commit_apply = w_apply,
+	.transfer_send = w_send,
+	.transfer_receive = w_receive,
+	.committed = w_committed,
 	.freeze = w_nothing,
 	.unfreeze = w_nothing,
 	.retire = w_retire,

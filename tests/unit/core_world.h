@@ -25,6 +25,13 @@ struct world {
 	uint8_t message[256]; /* the last one, its beginning */
 	size_t message_len;
 	struct core *core;
+	/* persistent databases: what was asked of the store last */
+	struct core_content content, becomes;
+	uint64_t checking, applying, sending, receiving; /* tickets and cookies */
+	size_t applied_len, received_len;
+	bool is_received;
+	unsigned int committed, attached;
+	int status, attach_status;
 	uint32_t persist_generation; /* the last that was to be kept */
 };
 

@@ -183,6 +183,7 @@ static void peer_tells(struct core *c, uint32_t generation, const char *name, ui
 	writer_u32(&w, 1);
 	writer_u32(&w, flags);
 	writer_text(&w, name);
+	writer_zero(&w, 17); /* its content: new */
 	core_multicast(c, 1, 9, slice_of(buf, w.len));
 }
 

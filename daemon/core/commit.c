@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * commit.c: commits of this node's clients to persistent and replicated databases (I6), as their
+ * coordinator; replica.c is the member's part.
+ *
+ *   WAITING    for a view in which all is agreed
+ *   PREPARING  PREPARE with the records went to every active member; each answers PREPARED when it
+ *              holds them and may store them. One DECLINED, or none in time: ABORT, and the client
+ *              is refused. Nobody has stored anything.
+ *   DECIDED    all have prepared: COMMIT was multicast. On its delivery each member stores the
+ *              records, and answers APPLIED when they are on its disk. Then the client is told.
+ *
+ * The decision is a message of the control plane because that is what all agree on: COMMIT counts
+ * only when it is delivered in the generation in which it was sent, and before any change of the
+ * view. All members that go on together have the same before such a change, so either all of them
+ * apply it or none.
+ *
+ * A change of the view before all have applied leaves open whether a member that is not here any
+ * more has. Those that stay compare what they have (STATE is told when all that was delivered is in
+ * the files) and become equal. Then the commit is settled: an empty commit of the new generation
+ * notes that generation in every file. From then on a file of the old one, with or without the
+ * commit, is older than any of those, and cannot bring back what the client is about to find
+ * missing. Only now it is told COMMIT_VIEW_CHANGED, and finds in its own file whether the commit
+ * has happened.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "internal.h"
+#include "lib/payload.h"
+
+#define COMMIT_RETRY_MS	  20
+#define COMMIT_TIMEOUT(c) ((c)->config.peer_timeout_ms * 3ULL + 1000)
+#define SEQUENCE_KEY	  "__db_sequence_number__" /* with its NUL */
+
+int commit_read(struct slice records, uint32_t db_id, uint64_t *seq)
+{
+	const struct slice key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY));
+	struct cursor s = cursor_of(records.p, records.len);
+	struct ctdb_rec_buffer b;
+	bool has_seq = false;
+
+	if (ctdb_rec_buffer_decode(&s, &b) != 0 || b.db_id != db_id || b.count == 0)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < b.count; i++) {
+		struct ctdb_rec_data r;
+
+		if (ctdb_rec_data_decode(&s, &r) != 0 || r.key.len == 0 ||
+		    r.key.len > CORE_MAX_KEY || r.data.len < RECORD_HEADER_SIZE)
+			return -EBADMSG;
+		if (!slice_equal(r.key, key))
+			continue;
+		if (r.data.len != RECORD_HEADER_SIZE + sizeof(*seq))
+			return -EBADMSG;
+		memcpy(seq, r.data.p + RECORD_HEADER_SIZE, sizeof(*seq));
+		has_seq = true;
+	}
+	return has_seq ? 0 : -EBADMSG;
+}
+
+static void commit_end(struct core *c, struct commit *m, int status, const char *text)
+{
+	struct commit **at = &c->commits;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	if (m->client != 0)
+		c->ops->committed(c->world, m->client, m->reqid, status, text);
+	free(m->records);
+	free(m);
+}
+
+static void commit_send(struct core *c, const struct commit *m, uint8_t type)
+{
+	struct packet p = { .type = type, .db_id = m->db_id, .rsn = m->id };
+
+	if (type == PACKET_PREPARE)
+		p.data = slice_of(m->records, m->len);
+	for (size_t i = 0; i < c->active_n; i++)
+		packet_send(c, c->active[i].pnn, &p);
+}
+
+static void commit_await(struct commit *m)
+{
+	memset(m->has_answered, 0, sizeof(m->has_answered));
+	m->answered_n = 0;
+}
+
+/* Begins it if the view allows; it may wait for that */
+static void commit_begin(struct core *c, struct commit *m)
+{
+	if (!c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE)
+		return;
+	m->state = COMMIT_PREPARING;
+	m->id = ++c->commit_id;
+	m->until_ms = core_now(c) + COMMIT_TIMEOUT(c);
+	m->retry_ms = UINT64_MAX;
+	commit_await(m);
+	commit_send(c, m, PACKET_PREPARE);
+}
+
+/* Before COMMIT was sent */
+static void commit_abort(struct core *c, struct commit *m, int status, const char *text)
+{
+	commit_send(c, m, PACKET_ABORT);
+	if (!m->is_settling) {
+		commit_end(c, m, status, text);
+		return;
+	}
+	m->state = COMMIT_WAITING;
+	m->retry_ms = core_now(c) + COMMIT_RETRY_MS;
+}
+
+void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id,
+		 struct slice records)
+{
+	const struct db *db = db_get(c, db_id);
+	const char *why = NULL;
+	struct commit *m;
+	uint64_t seq;
+
+	if (c->is_retired)
+		return;
+	if (db == NULL || !db_is_replicated(db))
+		why = "not a persistent or replicated database that is attached";
+	else if (records.len > CORE_MAX_RECORD || commit_read(records, db_id, &seq) != 0)
+		why = "malformed records, or no new sequence number among them";
+	for (m = c->commits; m != NULL && why == NULL; m = m->next)
+		if (m->client == client || m->db_id == db_id)
+			why = "another commit of this connection or to this database is under way";
+	if (why != NULL) {
+		c->ops->committed(c->world, client, reqid, COMMIT_REFUSED, why);
+		return;
+	}
+	m = core_alloc(sizeof(*m));
+	m->client = client;
+	m->reqid = reqid;
+	m->db_id = db_id;
+	m->until_ms = core_now(c) + COMMIT_TIMEOUT(c);
+	m->retry_ms = UINT64_MAX;
+	m->records = core_alloc(records.len);
+	m->len = records.len;
+	memcpy(m->records, records.p, records.len);
+	m->next = c->commits;
+	c->commits = m;
+	commit_begin(c, m);
+	core_run(c);
+}
+
+/* ---- what members answer ---- */
+
+static void commit_decide(struct core *c, struct commit *m)
+{
+	m->state = COMMIT_DECIDED;
+	commit_await(m);
+	control_send_commit(c, m->db_id, m->id);
+}
+
+void commit_packet(struct core *c, uint32_t from, const struct packet *p)
+{
+	uint64_t bit = 1ULL << from % 64;
+	struct commit *m = c->commits;
+	char text[160];
+
+	while (m != NULL && (m->id != p->rsn || m->db_id != p->db_id))
+		m = m->next;
+	if (m == NULL || m->state == COMMIT_WAITING ||
+	    (p->type == PACKET_APPLIED) != (m->state == COMMIT_DECIDED) ||
+	    (m->has_answered[from / 64] & bit) != 0)
+		return;
+	if (p->type == PACKET_DECLINED) {
+		size_t len = p->data.len < sizeof(text) ? p->data.len : sizeof(text) - 1;
+
+		memcpy(text, p->data.p, len);
+		text[len] = '\0';
+		commit_abort(c, m, COMMIT_REFUSED, text);
+		return;
+	}
+	m->has_answered[from / 64] |= bit;
+	m->answered_n++;
+	if (m->state == COMMIT_PREPARING) {
+		if (m->answered_n == c->active_n || core_has_bug(c, CORE_BUG_COMMIT_EARLY))
+			commit_decide(c, m);
+	} else if (m->answered_n == c->active_n || core_has_bug(c, CORE_BUG_ANSWER_EARLY)) {
+		commit_end(c, m, m->is_settling ? COMMIT_VIEW_CHANGED : 0,
+			   "the view has changed: the database tells whether it was committed");
+	}
+}
+
+void commit_delivered(struct core *c, uint32_t from, uint32_t generation, uint32_t db_id,
+		      uint64_t id)
+{
+	struct db *db = db_get(c, db_id);
+
+	/* All members have the same state of the view here: it only moves by what CPG delivers */
+	if (!c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE ||
+	    generation != c->active_generation)
+		return;
+	if (db == NULL || !db_is_replicated(db) || !c->node[from]->is_active)
+		return;
+	replica_decided(c, from, db, id);
+}
+
+/* ---- ends ---- */
+
+/* A new generation: what was begun in the old one is over, and to be settled */
+void commit_activate(struct core *c)
+{
+	struct commit *m = c->commits, *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (m->state != COMMIT_WAITING) {
+			m->state = COMMIT_WAITING;
+			m->is_settling = true;
+			free(m->records);
+			m->records = NULL;
+			m->len = 0;
+		}
+		if (m->client == 0)
+			commit_end(c, m, 0, ""); /* nobody is told, so nothing has to be settled */
+		else
+			commit_begin(c, m);
+	}
+}
+
+void commit_client_gone(struct core *c, uint64_t client)
+{
+	struct commit *m = c->commits, *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (m->client != client)
+			continue;
+		m->client = 0;
+		if (m->state == COMMIT_WAITING)
+			commit_end(c, m, 0, "");
+	}
+}
+
+static uint64_t commit_due(const struct commit *m)
+{
+	if (m->state == COMMIT_DECIDED)
+		return UINT64_MAX;
+	return m->state == COMMIT_WAITING && m->is_settling ? m->retry_ms : m->until_ms;
+}
+
+void commit_tick(struct core *c)
+{
+	struct commit *m = c->commits, *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (commit_due(m) > core_now(c))
+			continue;
+		if (m->state == COMMIT_PREPARING)
+			commit_abort(c, m, COMMIT_TIMED_OUT,
+				     "a node did not answer in time, and nothing was committed");
+		else if (!m->is_settling)
+			commit_end(c, m, COMMIT_TIMED_OUT,
+				   "the cluster did not become active in time");
+		else {
+			m->retry_ms = UINT64_MAX;
+			commit_begin(c, m);
+		}
+	}
+}
+
+uint64_t commit_deadline(const struct core *c)
+{
+	uint64_t t = UINT64_MAX;
+
+	for (const struct commit *m = c->commits; m != NULL; m = m->next)
+		if (commit_due(m) < t)
+			t = commit_due(m);
+	return t;
+}
+
+void commit_free(struct core *c)
+{
+	struct commit *m;
+
+	while ((m = c->commits) != NULL) {
+		c->commits = m->next;
+		free(m->records);
+		free(m);
+	}
+}
