@@ -67,6 +67,12 @@ enum ipc_type {
 	IPC_WORK_SWEEP,        /* u64 cookie, text path, u32 tdb flags: read all records */
 	IPC_WORK_READ,         /* u64 cookie, text path, u32 tdb flags, u32 chain, u32 dmaster, u32 with_empty: a
 				  batch of a traverse (struct core_traverse_read) */
+	/* These begin: total bytes of data follow as IPC_WORK_DATA. Each is answered by IPC_WORK_DONE. */
+	IPC_WORK_CHECK,        /* u64 cookie, text path, u32 tdb flags, u64 total: may a rec_buffer be stored? */
+	IPC_WORK_APPLY,        /* ... u32 generation, u32 tag: store it */
+	IPC_WORK_REPLACE,      /* ...: all records become these (worker_commit.h) */
+	IPC_WORK_DUMP,         /* ... (total is 0): answered by IPC_WORK_PART first */
+	IPC_WORK_DATA,         /* bytes */
 	/* TDB worker -> engine */
 	IPC_WORK_LOCKED = 224, /* u64 cookie: the chain lock (or all-record lock) is held by the worker */
 	IPC_WORK_FAILED,       /* u64 cookie, text */
@@ -75,6 +81,8 @@ enum ipc_type {
 	IPC_WORK_ENTRIES,      /* u64 cookie, and the next bytes, to the packet's end, of the batch: a stream of
 				  (bytes key, bytes value) that is cut anywhere */
 	IPC_WORK_READ_DONE,    /* u64 cookie, u32 next chain, u32: 1 if a record was too long to be told */
+	IPC_WORK_PART,         /* u64 cookie, bytes: of a whole database */
+	IPC_WORK_DONE,         /* u64 cookie, u32 errno */
 };
 
 /* Sends one packet; 0 or -errno (-EAGAIN on a full non-blocking channel) */

@@ -3,21 +3,24 @@
  * worker_main.c: libexec/cotdb/cotdb-tdb-worker, one of the engine's pool. It does what may take
  * long in a TDB file that clients have open, too: waits for a chain lock (and keeps it until the
  * engine has done its work under it, by libtdb's "mark"), keeps a database frozen, reads all
- * records. One request after the other; a wait is cancelled by killing the process: the mutexes
+ * records, commits. One request after the other; a wait is cancelled by killing the process: the mutexes
  * are robust. Who locks a mutex unlocks it: that is why UNLOCK comes here.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/helper_begin.h"
 #include "daemon/helper/ipc.h"
 #include "daemon/helper/worker_cache.h"
+#include "daemon/helper/worker_commit.h"
 #include "daemon/helper/worker_read.h"
 #include "daemon/helper/worker_sweep.h"
 #include "daemon/log.h"
 
-#define PATH_SIZE 4200
+#define PATH_SIZE      4200
+#define WORK_DATA_MAX (256UL << 20)
 
 struct worker {
 	struct worker_cache cache;
@@ -33,7 +36,15 @@ struct work {
 	uint32_t tdb_flags;
 	struct slice key; /* IPC_WORK_LOCK */
 	struct worker_read read;
+	uint64_t total;	  /* IPC_WORK_CHECK and the like */
+	uint32_t generation, tag;
+	uint8_t *data;
 };
+
+static bool work_has_data(enum ipc_type type)
+{
+	return type >= IPC_WORK_CHECK && type <= IPC_WORK_DUMP;
+}
 
 static int answer(enum ipc_type type, uint64_t cookie, const char *text)
 {
@@ -131,6 +142,52 @@ static int work_read(const struct work *work, struct worker_file *f)
 	return ipc_send(IPC_FD, &w);
 }
 
+/* What the engine sends behind the job */
+static int work_receive(struct work *work)
+{
+	static uint8_t buf[IPC_MAX];
+	size_t len = 0;
+
+	work->data = malloc(work->total + 1);
+	if (work->data == NULL)
+		return -ENOMEM;
+	while (len < work->total) {
+		struct cursor c;
+		struct slice part;
+
+		if (ipc_receive(IPC_FD, buf, &c) != IPC_WORK_DATA ||
+		    cursor_block(&c, IPC_MAX, &part) || cursor_end(&c) || part.len == 0 ||
+		    part.len > work->total - len)
+			return -EBADMSG;
+		memcpy(work->data + len, part.p, part.len);
+		len += part.len;
+	}
+	return 0;
+}
+
+static int work_commit(const struct work *work, struct worker_file *f)
+{
+	struct slice data = slice_of(work->data, work->total);
+	uint8_t buf[IPC_MAX];
+	struct writer w = ipc_begin(buf, IPC_WORK_DONE);
+	int rc;
+
+	if ((work->tdb_flags & TDB_SEQNUM) != 0)
+		tdb_enable_seqnum(f->tdb); /* since the file was opened, perhaps */
+	errno = 0;
+	if (work->type == IPC_WORK_CHECK)
+		rc = worker_check(f->tdb, data);
+	else if (work->type == IPC_WORK_APPLY)
+		rc = worker_apply(f->tdb, data, work->generation, work->tag);
+	else if (work->type == IPC_WORK_REPLACE)
+		rc = worker_replace(f->tdb, data);
+	else
+		rc = worker_dump(IPC_FD, f->tdb, work->cookie);
+	writer_u64(&w, work->cookie);
+	writer_u32(&w, (uint32_t)-rc);
+	return ipc_send(IPC_FD, &w);
+}
+
 static int work_do(struct worker *wk, const struct work *work)
 {
 	struct worker_file *f;
@@ -152,8 +209,10 @@ static int work_do(struct worker *wk, const struct work *work)
 		return work_freeze(work, f);
 	case IPC_WORK_READ:
 		return work_read(work, f);
-	default:
+	case IPC_WORK_SWEEP:
 		return work_sweep(work, f);
+	default:
+		return work_commit(work, f);
 	}
 }
 
@@ -172,12 +231,20 @@ static int work_decode(int type, struct cursor *c, struct work *work)
 	case IPC_WORK_LOCK:
 	case IPC_WORK_FREEZE:
 	case IPC_WORK_SWEEP:
+	case IPC_WORK_CHECK:
+	case IPC_WORK_APPLY:
+	case IPC_WORK_REPLACE:
+	case IPC_WORK_DUMP:
 	case IPC_WORK_READ:
 		if (cursor_u64(c, &work->cookie) ||
 		    cursor_text(c, work->path, sizeof(work->path)) ||
 		    cursor_u32(c, &work->tdb_flags) ||
 		    (type == IPC_WORK_LOCK && cursor_block(c, IPC_MAX, &work->key)) ||
-		    (type == IPC_WORK_READ && read_decode(c, &work->read)))
+		    (type == IPC_WORK_READ && read_decode(c, &work->read)) ||
+		    (work_has_data(work->type) && cursor_u64(c, &work->total)) ||
+		    (type == IPC_WORK_APPLY &&
+		     (cursor_u32(c, &work->generation) || cursor_u32(c, &work->tag))) ||
+		    work->total > WORK_DATA_MAX)
 			return -EBADMSG;
 		break;
 	default:
@@ -203,11 +270,15 @@ int main(int argc, char **argv)
 
 		if (type == 0)
 			break;
-		if (type < 0 || work_decode(type, &c, &work) != 0 || work_do(&wk, &work) != 0) {
+		if (type < 0 || work_decode(type, &c, &work) != 0 ||
+		    (work_has_data(work.type) && work_receive(&work) != 0) ||
+		    work_do(&wk, &work) != 0) {
 			log_error("the engine's channel is broken | type=%d", type);
 			rc = 1;
 			break;
 		}
+		free(work.data);
+		work.data = NULL;
 	}
 	unlock_all(&wk);
 	worker_cache_close(&wk.cache);

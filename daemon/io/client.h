@@ -19,6 +19,8 @@ void clients_message(struct engine *e, uint64_t client, uint64_t srvid, struct s
 bool clients_is_full(struct engine *e, uint64_t client);
 void clients_traverse_failed(struct engine *e, uint64_t client, uint32_t db_id, bool is_ext,
 			     const char *why);
+void clients_committed(struct engine *e, uint64_t client, uint32_t reqid, int status,
+		       const char *text);
 void clients_attached(struct engine *e, uint32_t db_id, int status);
 /* A control or a reply to one, from the engine of another node (ops->forwarded) */
 void clients_forwarded(struct engine *e, uint32_t from_pnn, struct slice data);

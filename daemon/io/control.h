@@ -76,8 +76,10 @@ void control_attach_close(struct clients *s);
 /* How many wait */
 size_t control_attaching(const struct clients *s);
 
-/* control_late.c: also at the end, to drop them all */
+/* control_late.c: also at the end, to drop them all. text is borrowed until return. */
 void control_late_second(struct clients *s);
+void control_late(struct clients *s, uint64_t client, uint32_t reqid, int32_t status,
+		  const char *text);
 
 /* control_client.c */
 void control_notify_fire(struct clients *s, struct client *cl);

@@ -28,6 +28,8 @@ static const char *attach_error(int rc)
 		return "another database has the same id";
 	case -EINVAL:
 		return "the database is attached as another type";
+	case -EUCLEAN:
+		return "the database is damaged, and no node has a good copy of it";
 	case -ENOSPC:
 		return "too many databases, or no space left";
 	default:

@@ -59,8 +59,8 @@ HANDLER(control_traverse_start)
 HANDLER(control_traverse_start_ext)
 /* control_attach.c */
 HANDLER(control_attach)
-/* control_late.c */
-HANDLER(control_no_commits)
+/* control_commit.c */
+HANDLER(control_trans3_commit)
 #undef HANDLER
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "control_handlers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LATE_AT_MOST 1024U
@@ -14,21 +15,23 @@ struct control_late {
 	struct control_late *next;
 	uint64_t client;
 	uint32_t reqid;
+	int32_t status;
+	char text[CONTROL_TEXT_SIZE];
 };
 
-#define COMMIT_TEXT "cotdb does not commit to persistent databases yet"
-
-int32_t control_no_commits(struct control_request *r, struct control_answer *a)
+void control_late(struct clients *s, uint64_t client, uint32_t reqid, int32_t status,
+		  const char *text)
 {
-	struct clients *s = r->clients;
 	struct control_late *late = s->lates < LATE_AT_MOST ? malloc(sizeof(*late)) : NULL;
 
-	if (late == NULL)
-		return control_refuse(a, COMMIT_TEXT);
-	*late = (struct control_late){ s->late, r->client->id, r->reqid };
+	if (late == NULL) {
+		control_answer_later(s, client, reqid, status, slice_of(NULL, 0), text);
+		return;
+	}
+	*late = (struct control_late){ s->late, client, reqid, status, "" };
+	snprintf(late->text, sizeof(late->text), "%s", text);
 	s->late = late;
 	s->lates++;
-	return CONTROL_LATER;
 }
 
 /* Those whose client is gone meanwhile are dropped by control_answer_later() */
@@ -37,8 +40,8 @@ void control_late_second(struct clients *s)
 	while (s->late) {
 		struct control_late *late = s->late;
 		s->late = late->next;
-		control_answer_later(s, late->client, late->reqid, -1, slice_of(NULL, 0),
-				     COMMIT_TEXT);
+		control_answer_later(s, late->client, late->reqid, late->status, slice_of(NULL, 0),
+				     late->text);
 		free(late);
 	}
 	s->lates = 0;

@@ -45,7 +45,7 @@ static const control_handler handlers[] = {
 	ROW(SET_BAN_STATE, control_pacemaker_decides),
 	ROW(REGISTER_NOTIFY, control_register_notify),
 	ROW(DEREGISTER_NOTIFY, control_deregister_notify),
-	ROW(TRANS3_COMMIT, control_no_commits),
+	ROW(TRANS3_COMMIT, control_trans3_commit),
 	ROW(GET_DB_SEQNUM, control_get_db_seqnum),
 	ROW(DB_GET_HEALTH, control_db_get_health),
 	ROW(GET_PUBLIC_IP_INFO, control_not_public),

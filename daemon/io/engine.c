@@ -229,6 +229,7 @@ static bool engine_start_core(struct engine *e, const struct helpers_persisted *
 		return false;
 	}
 	e->core = core_new(&config, &engine_ops, e);
+	store_find_persistent(e);
 	rc = e->transport_ops->open(e, &config);
 	gnutls_memset(config.key, 0, sizeof(config.key));
 	if (rc != 0) {

@@ -122,11 +122,36 @@ static int op_del(void *world, uint32_t db_id, struct slice key)
 	return store_del(world, db_id, key);
 }
 
-/* Nothing commits yet: what there is is taken for new, so that nothing is fetched either */
 static void op_db_content(void *world, uint32_t db_id, struct core_content *content)
 {
-	(void)world, (void)db_id;
-	*content = (struct core_content){ 0 };
+	store_db_content(world, db_id, content);
+}
+
+static void op_commit_check(void *world, uint32_t db_id, uint64_t ticket, struct slice records)
+{
+	store_commit_check(world, db_id, ticket, records);
+}
+
+static void op_commit_apply(void *world, uint32_t db_id, uint64_t ticket,
+			    const struct core_content *becomes, struct slice records)
+{
+	store_commit_apply(world, db_id, ticket, becomes, records);
+}
+
+static void op_transfer_send(void *world, uint32_t db_id, uint32_t to_pnn, uint64_t cookie)
+{
+	store_transfer_send(world, db_id, to_pnn, cookie);
+}
+
+static void op_transfer_receive(void *world, uint32_t db_id, uint64_t cookie, struct slice part,
+				bool is_last)
+{
+	store_transfer_receive(world, db_id, cookie, part, is_last);
+}
+
+static void op_committed(void *world, uint64_t client, uint32_t reqid, int status, const char *text)
+{
+	clients_committed(world, client, reqid, status, text);
 }
 
 static void op_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
@@ -227,6 +252,11 @@ const struct core_ops engine_ops = {
 	.traverse_read = op_traverse_read,
 	.traverse_cancel = op_traverse_cancel,
 	.db_content = op_db_content,
+	.commit_check = op_commit_check,
+	.commit_apply = op_commit_apply,
+	.transfer_send = op_transfer_send,
+	.transfer_receive = op_transfer_receive,
+	.committed = op_committed,
 	.freeze = op_freeze,
 	.unfreeze = op_unfreeze,
 	.retire = op_retire,

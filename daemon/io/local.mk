@@ -8,7 +8,7 @@ libio_a_SOURCES = \
 	daemon/io/helpers.c daemon/io/helpers.h daemon/io/helpers_private.h \
 	daemon/io/helpers_pacemaker.c daemon/io/helpers_reclock.c \
 	daemon/io/store.c daemon/io/store.h daemon/io/store_private.h \
-	daemon/io/store_freeze.c daemon/io/store_read.c daemon/io/store_sweep.c daemon/io/store_wait.c \
+	daemon/io/store_freeze.c daemon/io/store_read.c daemon/io/store_replica.c daemon/io/store_sweep.c daemon/io/store_wait.c \
 	daemon/io/store_worker.c \
 	daemon/io/times.c daemon/io/times.h \
 	daemon/io/transport.h daemon/io/transport_tcp.c \
@@ -37,7 +37,7 @@ libclient_a_SOURCES = \
 	daemon/io/control_attach.c \
 	daemon/io/control_client.c \
 	daemon/io/control_db.c \
-	daemon/io/control_late.c \
+	daemon/io/control_commit.c daemon/io/control_late.c \
 	daemon/io/control_node.c \
 	daemon/io/control_table.c \
 	daemon/io/control_traverse.c \

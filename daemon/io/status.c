@@ -34,8 +34,10 @@
  *                 "is_fencing_pending": false, "queued_bytes": 0 }, ... ],
  *    "databases": [ { "name": "locking.tdb", "db_id": "0x7132c184",
  *                     "type": "volatile" | "persistent" | "replicated",
- *                     "path": "/run/cotdb/volatile/locking.tdb.0" (null: not open yet) }, ...
- *                   (the first ones, in 512 KiB) ],
+ *                     "path": "/run/cotdb/volatile/locking.tdb.0" (null: not open yet),
+ *                     persistent and replicated ones: "state": "ok" | "fetching" (from another node)
+ *                     | "lost" | "damaged" (no node has a good copy), "seqnum": 7,
+ *                     "commit_generation": 17 }, ... (the first ones, in 512 KiB) ],
  *    "databases_count": 12,                    (of all)
  *    "clients": { "count": 2, "attaching": 0, "list": [ { "pid": 300, "client": 1048577,
  *                 "age_ms": 900, "packets_in": 7, "packets_out": 7, "queued_bytes": 0,
@@ -314,6 +316,14 @@ static json *database_json(struct engine *e, const struct core_db_info *info)
 		 : info->flags & DB_REPLICATED ? "replicated"
 					       : "volatile");
 	add_text(to, "path", store_db_path(e, info->db_id, &path) == 0 ? path : NULL);
+	if (info->flags & (DB_PERSISTENT | DB_REPLICATED)) {
+		add_text(to, "state",
+			 info->is_lost	   ? info->content.is_damaged ? "damaged" : "lost"
+			 : info->is_behind ? "fetching"
+					   : "ok");
+		add_number(to, "seqnum", info->content.seq);
+		add_number(to, "commit_generation", info->content.generation);
+	}
 	return to;
 }
 

@@ -10,6 +10,7 @@
  */
 #include "store_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <fcntl.h>
@@ -93,13 +94,25 @@ static bool store_name_is_usable(const char *name)
 	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
 }
 
-static int store_db_create(struct store *s, struct store_db *db)
+/* Whether libtdb can work with a file that is there already; such a one is never made anew */
+static bool store_db_is_good(struct store_db *db)
+{
+	if (db->tdb != NULL && tdb_check(db->tdb, NULL, NULL) == 0)
+		return true;
+	if (db->tdb != NULL)
+		tdb_close(db->tdb);
+	db->tdb = NULL;
+	return false;
+}
+
+int store_db_create(struct store *s, struct store_db *db)
 {
 	const struct options *o = s->engine->options;
 	const struct tdb_logging_context log = { .log_fn = store_tdb_log };
 	bool is_persistent = (db->flags & DB_PERSISTENT) != 0;
 	const char *dir = o->text[is_persistent ? OPTION_persistent_dir : OPTION_volatile_dir];
-	int n, open_flags = O_RDWR | O_CREAT | O_CLOEXEC | (is_persistent ? 0 : O_EXCL);
+	int n, open_flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+	bool is_old;
 
 	if (!store_name_is_usable(db->name))
 		return -EINVAL;
@@ -114,8 +127,20 @@ static int store_db_create(struct store *s, struct store_db *db)
 		db->tdb_flags = TDB_FLAGS_VOLATILE;
 	if (!is_persistent && (db->flags & DB_REPLICATED) == 0 && s->has_mutexes)
 		db->tdb_flags |= TDB_MUTEX_LOCKING;
+	is_old = is_persistent && access(db->path, F_OK) == 0;
+	if (is_old)
+		open_flags = O_RDWR | O_CLOEXEC;
+	errno = 0;
 	db->tdb =
 	    tdb_open_ex(db->path, (int)s->hash_size, db->tdb_flags, open_flags, 0600, &log, NULL);
+	if (is_old && (db->tdb != NULL || errno == EIO || errno == EINVAL || errno == 0) &&
+	    !store_db_is_good(db)) {
+		log_error("a database's file is damaged: it is left as it is, and not used | db=%s "
+			  "file=%s",
+			  db->name, db->path);
+		db->is_damaged = true;
+		return 0;
+	}
 	if (db->tdb == NULL)
 		return errno != 0 ? -errno : -EIO;
 	tdb_set_max_dead(db->tdb, (int)s->max_dead);
@@ -155,7 +180,8 @@ int store_db_open(struct engine *e, uint32_t db_id, const char *name, uint32_t d
 
 static void store_db_free(struct store_db *db)
 {
-	tdb_close(db->tdb);
+	if (db->tdb != NULL)
+		tdb_close(db->tdb);
 	free(db);
 }
 
@@ -171,6 +197,7 @@ void store_db_close(struct engine *e, uint32_t db_id)
 	store_sweep_db_closed(s, db);
 	store_read_db_closed(s, db);
 	store_freeze_db_closed(s, db);
+	store_replica_db_closed(s, db);
 	for (size_t i = 0; i < s->db_n; i++) {
 		if (s->db[i] == db) {
 			memmove(&s->db[i], &s->db[i + 1], (s->db_n - i - 1) * sizeof(s->db[0]));
@@ -192,7 +219,7 @@ int store_lock(struct engine *e, uint32_t db_id, struct slice key)
 	struct store *s = e->store;
 	struct store_db *db = store_db_by_id(s, db_id);
 
-	if (db == NULL)
+	if (db == NULL || db->tdb == NULL)
 		return -ENOENT;
 	errno = 0;
 	if (tdb_chainlock_nonblock(db->tdb, store_key(key)) == 0)
@@ -264,7 +291,7 @@ int store_get(struct engine *e, uint32_t db_id, struct slice key, struct record_
 	struct store_db *db = store_db_by_id(e->store, db_id);
 	struct store_got got = { .store = e->store, .header = h, .body = body, .rc = -ENOENT };
 
-	if (db == NULL)
+	if (db == NULL || db->tdb == NULL)
 		return -ENOENT;
 	if (tdb_parse_record(db->tdb, store_key(key), store_parse, &got) != 0)
 		return tdb_error(db->tdb) == TDB_ERR_NOEXIST ? -ENOENT : -EIO;
@@ -293,7 +320,7 @@ int store_put(struct engine *e, uint32_t db_id, struct slice key, const struct r
 	struct writer w = writer_of(header, sizeof(header));
 	TDB_DATA part[2];
 
-	if (db == NULL)
+	if (db == NULL || db->tdb == NULL)
 		return -ENOENT;
 	writer_u64(&w, h->rsn);
 	writer_u32(&w, h->dmaster);
@@ -311,7 +338,7 @@ int store_del(struct engine *e, uint32_t db_id, struct slice key)
 {
 	struct store_db *db = store_db_by_id(e->store, db_id);
 
-	if (db == NULL)
+	if (db == NULL || db->tdb == NULL)
 		return -ENOENT;
 	return tdb_delete(db->tdb, store_key(key)) == 0 ? 0 : store_write_errno(db->tdb);
 }
@@ -346,8 +373,38 @@ int store_db_enable_seqnum(struct engine *e, uint32_t db_id)
 	if (db == NULL)
 		return -ENOENT;
 	db->tdb_flags |= TDB_SEQNUM;
-	tdb_enable_seqnum(db->tdb);
+	if (db->tdb != NULL)
+		tdb_enable_seqnum(db->tdb);
 	return 0;
+}
+
+void store_find_persistent(struct engine *e)
+{
+	const char *path = e->options->text[OPTION_persistent_dir];
+	char suffix[32], name[CORE_NAME_SIZE];
+	DIR *dir = opendir(path);
+	struct dirent *d;
+
+	if (dir == NULL) {
+		log_error("the persistent databases cannot be listed | dir=%s error=%s", path,
+			  strerror(errno));
+		return;
+	}
+	snprintf(suffix, sizeof(suffix), ".tdb.%u", e->pnn);
+	while ((d = readdir(dir)) != NULL) {
+		size_t len = strlen(d->d_name), tail = strlen(suffix);
+		int rc;
+
+		if (len <= tail || strcmp(d->d_name + len - tail, suffix) != 0 ||
+		    len - tail + 4 >= sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(len - tail + 4), d->d_name);
+		rc = core_db_found(e->core, name, DB_PERSISTENT);
+		if (rc != 0)
+			log_error("a persistent database is not used | db=%s error=%s", name,
+				  strerror(-rc));
+	}
+	closedir(dir);
 }
 
 void store_tune(struct engine *e, uint32_t hash_size, uint32_t max_dead)
@@ -426,6 +483,7 @@ void store_close(struct engine *e)
 	store_sweep_close(s);
 	store_read_close(s);
 	store_freeze_close(s);
+	store_replica_close(s);
 	for (size_t i = 0; i < s->db_n; i++)
 		store_db_free(s->db[i]);
 	free(s->scratch);

@@ -18,6 +18,9 @@ void store_close(struct engine *e);
 /* CTDB's tunables DatabaseHashSize and DatabaseMaxDead, for databases opened from now on */
 void store_tune(struct engine *e, uint32_t hash_size, uint32_t max_dead);
 
+/* Tells the core of the persistent databases that are on this node's disk: before it joins */
+void store_find_persistent(struct engine *e);
+
 /* For the clients' controls. path lent until the database is closed; -ENOENT */
 int store_db_path(struct engine *e, uint32_t db_id, const char **path);
 /* The flags a client has to open the file with (DB_OPEN_FLAGS); -ENOENT */
@@ -37,6 +40,13 @@ int store_del(struct engine *e, uint32_t db_id, struct slice key);
 void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie);
 void store_traverse_read(struct engine *e, const struct core_traverse_read *r);
 void store_traverse_cancel(struct engine *e, uint64_t cookie);
+void store_db_content(struct engine *e, uint32_t db_id, struct core_content *content);
+void store_commit_check(struct engine *e, uint32_t db_id, uint64_t ticket, struct slice records);
+void store_commit_apply(struct engine *e, uint32_t db_id, uint64_t ticket,
+			const struct core_content *becomes, struct slice records);
+void store_transfer_send(struct engine *e, uint32_t db_id, uint32_t to_pnn, uint64_t cookie);
+void store_transfer_receive(struct engine *e, uint32_t db_id, uint64_t cookie, struct slice part,
+			    bool is_last);
 void store_freeze(struct engine *e);
 void store_unfreeze(struct engine *e);
 

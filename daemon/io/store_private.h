@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* store_private.h: what store.c, store_wait.c, store_sweep.c, store_read.c and
- * store_freeze.c share */
+/* store_private.h: what the files store*.c share */
 #ifndef COTDB_STORE_PRIVATE_H
 #define COTDB_STORE_PRIVATE_H
 
@@ -22,6 +21,7 @@ struct store_worker {
 	struct store_sweep *sweep; /* kind sweep */
 	struct store_read *read;   /* kind read */
 	struct store_db *frozen;   /* kind freeze */
+	struct store_job *job;	   /* kind commit */
 };
 
 /* A key whose chain lock another process has */
@@ -45,17 +45,26 @@ struct store_sweep {
 	struct store_worker *worker;
 };
 
+/* A whole database that another node sends */
+struct store_coming {
+	uint64_t cookie;
+	uint8_t *data;
+	size_t len, size;
+};
+
 struct store_db {
 	uint32_t id, flags;
 	int tdb_flags; /* what a client has to open it with */
 	char name[CORE_NAME_SIZE];
 	char path[4096];
-	struct tdb_context *tdb;
+	struct tdb_context *tdb; /* NULL: its file is damaged, and not touched */
+	bool is_damaged;
+	struct store_coming coming;
 	struct store_worker *freezer;
 	bool is_frozen;
 };
 
-enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2, STORE_READERS = 4 };
+enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2, STORE_READERS = 4, STORE_COMMITTERS = 2 };
 
 struct store {
 	struct engine *engine;
@@ -85,6 +94,10 @@ struct store {
 	/* store_read.c */
 	struct store_worker reader[STORE_READERS];
 	struct store_read *reads; /* oldest first */
+
+	/* store_replica.c */
+	struct store_worker committer[STORE_COMMITTERS];
+	struct store_job *jobs; /* oldest first */
 
 	/* store_freeze.c */
 	bool is_freezing, is_frozen_told, is_report_armed;
@@ -124,6 +137,13 @@ void store_sweep_db_closed(struct store *s, struct store_db *db);
 /* store_read.c */
 void store_read_close(struct store *s);
 void store_read_db_closed(struct store *s, struct store_db *db);
+
+/* store.c: makes or opens the file */
+int store_db_create(struct store *s, struct store_db *db);
+
+/* store_replica.c */
+void store_replica_close(struct store *s);
+void store_replica_db_closed(struct store *s, struct store_db *db);
 
 /* store_freeze.c */
 void store_freeze_close(struct store *s);

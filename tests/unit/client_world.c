@@ -224,6 +224,14 @@ void core_client_drained(struct core *c, uint64_t client)
 	}
 }
 
+/* No database here can be committed to */
+void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id,
+		 struct slice records)
+{
+	(void)db_id, (void)records;
+	clients_committed(c->engine, client, reqid, COMMIT_REFUSED, "refused");
+}
+
 int core_attach(struct core *c, const char *name, uint32_t db_flags)
 {
 	uint32_t db_id = jenkins_db_id(name);
