@@ -30,7 +30,6 @@
 
 #define COMMIT_RETRY_MS	  20
 #define COMMIT_TIMEOUT(c) ((c)->config.peer_timeout_ms * 3ULL + 1000)
-#define SEQUENCE_KEY	  "__db_sequence_number__" /* with its NUL */
 
 int commit_read(struct slice records, uint32_t db_id, uint64_t *seq)
 {

@@ -47,6 +47,12 @@ struct record_header {
 };
 #define RECORD_HEADER_SIZE 24
 
+/* The record of a persistent or replicated database's sequence number, the key with its NUL; the two
+ * reserved words of its header hold the generation of the last commit and the tag (core_content) */
+#define SEQUENCE_KEY "__db_sequence_number__"
+#define GENERATION_OFFSET 12
+#define TAG_OFFSET 20
+
 /* Database flags, CTDB's values in GET_DBMAP */
 #define DB_PERSISTENT 1U
 #define DB_READONLY 2U

@@ -15,9 +15,6 @@
 #include "daemon/helper/ipc.h"
 #include "lib/payload.h"
 
-#define SEQUENCE_KEY	  "__db_sequence_number__" /* with its NUL */
-#define GENERATION_OFFSET 12
-#define TAG_OFFSET	  20
 #define READ_MAX	  (256UL << 20)
 #define PART_BYTES	  (IPC_MAX - 64U)
 

@@ -23,9 +23,6 @@
 #define REPLICA_QUEUE	  16384 /* packets to a worker: a whole database */
 #define REPLICA_MAX	  (256UL << 20)
 #define REPLICA_CHUNK	  (IPC_MAX - 64U)
-#define SEQUENCE_KEY	  "__db_sequence_number__" /* with its NUL */
-#define GENERATION_OFFSET 12
-#define TAG_OFFSET	  20
 
 struct store_job {
 	struct store_job *next;

@@ -20,7 +20,6 @@
 #include "lib/payload.h"
 #include "sim.h"
 
-#define SEQUENCE_KEY "__db_sequence_number__"
 
 static bool vpfile_has(const struct vpfile *f, uint32_t commit, uint32_t n)
 {

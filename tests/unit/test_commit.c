@@ -13,7 +13,6 @@
 #include "lib/jenkins.h"
 #include "lib/payload.h"
 
-#define SEQUENCE_KEY "__db_sequence_number__"
 
 static uint32_t p_id(void)
 {

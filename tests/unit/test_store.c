@@ -771,7 +771,6 @@ static bool is_frozen(struct world *w)
 
 /* ---- persistent databases ---- */
 
-#define SEQUENCE_KEY "__db_sequence_number__"
 
 static struct slice records_of(uint8_t *buf, size_t size, uint64_t rsn, const char *text,
 			       uint64_t seq)
