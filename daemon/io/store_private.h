@@ -115,6 +115,10 @@ static inline TDB_DATA store_key(struct slice key)
 /* store_worker.c. events->packet gets the channel, whose owner is the worker. */
 int store_worker_start(struct store_worker *w, struct store *s, const struct channel_events *events,
 		       void (*restarted)(struct store_worker *w));
+/* One of a pool that has no job, started if it does not run yet; NULL: none can be had now */
+struct store_worker *store_worker_free(struct store *s, struct store_worker *pool, size_t n,
+				       const struct channel_events *events,
+				       void (*restarted)(struct store_worker *w));
 /* From the channel's ended(): starts it again, at once when it had lived for a while */
 void store_worker_ended(struct channel *ch);
 void store_worker_stop(struct store_worker *w);

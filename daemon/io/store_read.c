@@ -195,21 +195,9 @@ static const struct channel_events read_events = {
 
 /* ---- jobs ---- */
 
-/* A worker that is free, started if it does not run yet */
 static struct store_worker *read_worker(struct store *s)
 {
-	for (size_t i = 0; i < STORE_READERS; i++) {
-		struct store_worker *w = &s->reader[i];
-
-		if (w->read != NULL || w->is_retry_armed)
-			continue;
-		if (w->store == NULL &&
-		    store_worker_start(w, s, &read_events, read_worker_restarted) != 0)
-			continue;
-		if (channel_is_open(&w->channel))
-			return w;
-	}
-	return NULL;
+	return store_worker_free(s, s->reader, STORE_READERS, &read_events, read_worker_restarted);
 }
 
 static bool db_is_read(const struct store *s, const struct store_db *db)

@@ -124,18 +124,8 @@ static const struct channel_events job_events = {
 
 static struct store_worker *job_worker(struct store *s)
 {
-	for (size_t i = 0; i < STORE_COMMITTERS; i++) {
-		struct store_worker *w = &s->committer[i];
-
-		if (w->job != NULL || w->is_retry_armed)
-			continue;
-		if (w->store == NULL &&
-		    store_worker_start(w, s, &job_events, job_worker_restarted) != 0)
-			continue;
-		if (channel_is_open(&w->channel))
-			return w;
-	}
-	return NULL;
+	return store_worker_free(s, s->committer, STORE_COMMITTERS, &job_events,
+				 job_worker_restarted);
 }
 
 /* In order: one of a database waits for those before it */

@@ -49,6 +49,23 @@ int store_worker_start(struct store_worker *w, struct store *s, const struct cha
 	return rc;
 }
 
+struct store_worker *store_worker_free(struct store *s, struct store_worker *pool, size_t n,
+				       const struct channel_events *events,
+				       void (*restarted)(struct store_worker *w))
+{
+	for (size_t i = 0; i < n; i++) {
+		struct store_worker *w = &pool[i];
+
+		if (w->job != NULL || w->read != NULL || w->is_retry_armed)
+			continue;
+		if (w->store == NULL && store_worker_start(w, s, events, restarted) != 0)
+			continue;
+		if (channel_is_open(&w->channel))
+			return w;
+	}
+	return NULL;
+}
+
 void store_worker_ended(struct channel *ch)
 {
 	struct store_worker *w = ch->owner;
