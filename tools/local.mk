@@ -36,6 +36,6 @@ cotdb_check_LDADD = libcotdb-cib.a libdaemon.a libcotdb-base.a $(JSON_LIBS) $(li
 # the sandbox: a cluster of several nodes on one machine
 dist_noinst_SCRIPTS += tools/sandbox tools/install-packages tools/sandbox.d/usr/sbin/fence_sandbox
 EXTRA_DIST += tools/sandbox.d/base.py tools/sandbox.d/build.py tools/sandbox.d/cluster.py \
-	tools/sandbox.d/conf.py tools/sandbox.d/daemon.py tools/sandbox.d/demo.py \
+	tools/sandbox.d/conf.py tools/sandbox.d/daemon.py tools/sandbox.d/demo.py tools/sandbox.d/demo_samba.py tools/sandbox.d/smbd.py \
 	tools/sandbox.d/inside.py \
 	tools/sandbox.d/main.py tools/sandbox.d/power.py

@@ -40,7 +40,7 @@ def until(test, seconds, what, step=0.01):
 
 
 def load_conf():
-    """What `up` was told: n, pacemaker, daemon (run it?), params, fs, boot_delay, ipv6, cgroup, inst."""
+    """What `up` was told: n, pacemaker, daemon (run it?), params, fs, boot_delay, ipv6, samba, cgroup, inst."""
     return json.loads(read(SANDBOX + "/conf.json"))
 
 
@@ -51,6 +51,10 @@ def save_conf(conf):
 
 def address(conf, k):
     return f"fd77::{k:x}" if conf["ipv6"] else f"10.77.0.{k}"
+
+
+def client_address(conf):
+    return "fd77::fe/64 nodad" if conf["ipv6"] else "10.77.0.254/24"
 
 
 def ip(text, *wrap):

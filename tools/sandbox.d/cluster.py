@@ -3,7 +3,7 @@
 import os, shutil, socket, subprocess, time
 import xml.etree.ElementTree as ET
 
-import build, conf as configuration, daemon
+import build, conf as configuration, daemon, smbd
 from base import MAX_NODES, PATH, SANDBOX, SELF, die, enter, load_conf, read, request, run_in, \
     save_conf, until, write
 
@@ -105,16 +105,17 @@ def up(args):
     fs, token = option(args, "--fs", SANDBOX + "/fs"), int(option(args, "--token", "1000"))
     delay, timeout = float(option(args, "--boot-delay", "1")), float(option(args, "--timeout", "90"))
     ipv6, params = bool(option(args, "--ipv6", False)), take_params(args)
+    with_samba = bool(option(args, "--samba", False))
     if len(args) != 1 or not args[0].isdigit() or not 1 <= int(args[0]) <= MAX_NODES:
         die(f"up N, with N from 1 to {MAX_NODES}")
-    build.packages("sandbox")
+    build.packages("sandbox", *["samba"] * with_samba)
     if install:
         build.prepared()
     fs = os.path.abspath(fs)
     prepare(fs)
     cgroups = next(x.split()[1] for x in open("/proc/self/mounts") if x.split()[2] == "cgroup2")
-    conf = dict(n=int(args[0]), pacemaker=pacemaker, daemon=not bare, params=params, ipv6=ipv6,
-                boot_delay=delay, fs=fs, cgroup=f"{cgroups}/cotdb-sandbox-{os.getpid()}", inst=None)
+    conf = dict(n=int(args[0]), pacemaker=pacemaker, daemon=not bare, samba=with_samba,
+                params=params, ipv6=ipv6, boot_delay=delay, fs=fs, cgroup=f"{cgroups}/cotdb-sandbox-{os.getpid()}", inst=None)
     save_conf(conf)
     conf["inst"] = build.installed() if install else None
     begin = time.monotonic()
@@ -131,8 +132,10 @@ def up(args):
     wait([], timeout)
     if not bare and pacemaker:
         start_daemon(timeout)
-    print(f"{conf['n']} nodes online{'' if bare else ', cotdb active on all,'} after "
-          f"{time.monotonic() - begin:.1f} s")
+    if not bare and with_samba:
+        smbd.serve(timeout)
+    has = "" if bare else f", cotdb active{' and Samba serving' * with_samba} on all,"
+    print(f"{conf['n']} nodes online{has} after {time.monotonic() - begin:.1f} s")
 
 
 def start_daemon(timeout, params=None, names=()):
@@ -143,7 +146,8 @@ def start_daemon(timeout, params=None, names=()):
         die("this sandbox has no cotdb in its nodes: make it with `up N --bare --install`")
     nodes = [n for n in request("status") if n["state"] == "on"]
     if conf["pacemaker"]:
-        print(daemon.configure(conf, nodes[0]), end="")
+        commands = smbd.crm_all(conf) if conf["samba"] else daemon.crm_commands(conf)
+        print(daemon.configure(commands, nodes[0]), end="")
     else:
         for n in nodes:
             if not names or n["name"] in names:
@@ -199,6 +203,12 @@ def exec_in(name, argv, only=None):
     shell = 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"'
     command = enter(node, ["sh", "-c", shell, "sh", os.getcwd(), *argv], only)
     os.execvp(command[0], command)
+
+
+def client(argv):
+    """Run a command outside the nodes, on their network."""
+    pid = read(SANDBOX + "/supervisor")
+    os.execvp("nsenter", ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *argv])
 
 
 def memory(cgroup):

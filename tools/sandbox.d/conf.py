@@ -3,6 +3,7 @@
 list of nodes. Each node has its own /etc, /var/lib and /var/cache over the host's."""
 import grp, os, pwd
 
+import smbd
 from base import SANDBOX, address, write
 
 COROSYNC_CONF = """totem {{
@@ -89,6 +90,8 @@ def write_nodes(conf, token):
     addresses = "".join(f"{address(conf, k)}\n" for k in numbers)
     corosync, key = corosync_conf(conf, token), os.urandom(256)
     uid, gid = pwd.getpwnam("hacluster").pw_uid, grp.getgrnam("haclient").gr_gid
+    if conf["samba"]:
+        smbd.write_share(conf["fs"])
     for k in numbers:
         d = f"{SANDBOX}/nodes/node{k}/"
         for sub in "mnt", "etc", "var/lib", "var/cache/sandbox-home", "work/etc", "work/var/lib", \
@@ -109,5 +112,7 @@ def write_nodes(conf, token):
         write(d + "etc/ctdb/nodes", addresses)
         write(d + "etc/corosync/corosync.conf", corosync)
         write(d + "etc/corosync/authkey", key, 0o400)
+        if conf["samba"]:
+            smbd.write_node(d)
         write(d + "var/lib/pacemaker/cib/cib.xml", CIB.format(names=names), 0o600)
         os.chown(d + "var/lib/pacemaker/cib/cib.xml", uid, gid)

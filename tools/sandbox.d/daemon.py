@@ -37,10 +37,10 @@ def crm(node, *args, text=None):
     return done.stdout + done.stderr
 
 
-def configure(conf, node):
-    """Both commands in one change of the CIB: else Pacemaker starts the primitive on one node alone
+def configure(commands, node):
+    """All commands in one change of the CIB: else Pacemaker starts the primitive on one node alone
     before it hears of the clone."""
-    lines = ["configure", *[shlex.join(c[1:]) for c in crm_commands(conf)], "commit"]
+    lines = ["configure", *[shlex.join(c[1:]) for c in commands], "commit"]
     return crm(node, text="\n".join(lines) + "\n")
 
 

@@ -203,18 +203,33 @@ def dead_and_back():
         die("the records do not hold what the clients counted")
 
 
+TODO = """  sudo tools/sandbox exec node1 cotdb status
+  sudo tools/sandbox exec node2 crm_mon -A
+  sudo tools/sandbox exec node1 cotdb-bench ring --help
+  sudo tools/sandbox exec node1 pkill -9 cotdb-engine    # nobody is fenced for that
+  sudo tools/sandbox pause node2                         # all of it hangs: fenced
+  sudo tools/sandbox --help
+"""
+
+
 def demo(args):
     is_down = cluster.option(args, "--down", False)
+    with_samba = cluster.option(args, "--samba", False)
     if args:
-        die("demo [--down]")
+        die("demo [--samba] [--down]")
     begin = time.monotonic()
     heading(f"{NODES} nodes with corosync, Pacemaker and fencing")
-    cluster.up([str(NODES), "--bare", "--install"])
+    cluster.up([str(NODES), "--bare", "--install", *["--samba"] * with_samba])
     try:
-        configure()
-        moves()
-        work()
-        dead_and_back()
+        if with_samba:
+            import demo_samba
+            todo = demo_samba.steps()
+        else:
+            configure()
+            moves()
+            work()
+            dead_and_back()
+            todo = TODO
     except BaseException:
         print(f"\nThe demo failed. The cluster is left as it is, in {SANDBOX}: look at it with "
               "`tools/sandbox status`,\nend it with `tools/sandbox down`.", flush=True)
@@ -224,11 +239,4 @@ def demo(args):
         cluster.down()
         say("Everything is cleaned up.")
         return
-    say("The cluster is still up. What to try next:\n"
-        "  sudo tools/sandbox exec node1 cotdb status\n"
-        "  sudo tools/sandbox exec node2 crm_mon -A\n"
-        "  sudo tools/sandbox exec node1 cotdb-bench ring --help\n"
-        "  sudo tools/sandbox exec node1 pkill -9 cotdb-engine    # nobody is fenced for that\n"
-        "  sudo tools/sandbox pause node2                         # all of it hangs: fenced\n"
-        "  sudo tools/sandbox --help\n"
-        "  sudo tools/sandbox down")
+    say("The cluster is still up. What to try next:\n" + todo + "  sudo tools/sandbox down")

@@ -5,6 +5,7 @@ import ctypes, os, signal, socket, sys, time
 
 from base import HERE, PATH, SANDBOX, SOURCE, address, ip, load_conf, read, write
 from daemon import command_line
+from smbd import STORE
 
 PCMK_ENV = {"PCMK_logfile": "/var/log/pacemaker/pacemaker.log", "PCMK_logfacility": "none",
             "PCMK_panic_action": "reboot"}
@@ -55,7 +56,10 @@ def make_root(conf, name):
               f"lowerdir={d},upperdir={mine}{d},workdir={mine}/work{d}")
     mount(mine + "/var/log", root + "/var/log", None, BIND)
     mount(SANDBOX + "/sock", root + "/run/sandbox", None, BIND)
-    mount(conf["fs"], root + "/clusterfs", None, BIND)
+    # with Samba under Pacemaker a Filesystem resource puts it on /clusterfs
+    store = STORE if conf["samba"] and conf["pacemaker"] else "/clusterfs"
+    os.makedirs(root + store, exist_ok=True)
+    mount(conf["fs"], root + store, None, BIND)
     os.chdir(root)
     if libc.pivot_root(b".", b".") or libc.umount2(b".", DETACH):
         raise OSError(ctypes.get_errno(), "pivot_root")

@@ -6,13 +6,17 @@
       --bare                  without the daemon (`sandbox daemon` starts it later)
       --no-pacemaker          corosync alone; the daemon is started directly (nobody fences)
       --install               have cotdb in the nodes although --bare is given
+      --samba                 and Debian's smbd and winbindd on it, with one share (with --bare:
+                              only their configuration)
       --param NAME=VALUE      option of the daemon (several times)
       --fs DIR                the folder that stands for the cluster file system
       --token MS              corosync's token (1000)   --ipv6          addresses fd77::K
       --boot-delay S          of a power cycle (1)      --timeout S     to wait at most (90)
   sandbox daemon [NODE...] [--param NAME=VALUE] [--timeout S] [--no-wait]
                             start the daemon on a cluster made with --bare --install
-  sandbox demo [--down]     the tour: start, work, a node killed, fenced, back; --down: and the end
+  sandbox demo [--samba] [--down]
+                            the tour: start, work, a node killed, fenced, back; --samba: of smbd on
+                            cotdb, with addresses that move; --down: and the end
   sandbox status            nodes: state, boots, memory, CPU time used, daemon, cut peers
   sandbox wait [NODE...] [--boots K] [--timeout S] [--no-daemon]
                             wait until the NODEs (default: all that are not off) are online, with
@@ -22,6 +26,7 @@
   sandbox exec [--net] NODE CMD...
                             run CMD inside NODE: cotdb, cotdb-bench, ctdb, crm, crm_mon, sh, ...
                             --net: with the host's files, only the network is the node's
+  sandbox client CMD...     run CMD outside the nodes, on their network
   sandbox kill NODE [--hold]  power off at once; --hold: fencing does not switch it on again
   sandbox stop NODE         clean shutdown (Pacemaker, the daemon, corosync, then off)
   sandbox start NODE        switch on
@@ -103,6 +108,8 @@ def main(args):
     elif cmd == "exec" and len(args) > 1:
         net = option(args, "--net", False) if args[0] == "--net" else None
         cluster.exec_in(args[0], args[1:], "-n" if net else None)
+    elif cmd == "client" and args:
+        cluster.client(args)
     else:
         done = power(cmd, args)
         if not done:

@@ -3,7 +3,7 @@
 kills the nodes, and does what the command line and fence_sandbox ask through SANDBOX/sock/ctl."""
 import json, os, select, signal, socket, struct, subprocess, sys, time
 
-from base import SANDBOX, SELF, address, ip, load_conf, read, stamp, until, write
+from base import SANDBOX, SELF, address, client_address, ip, load_conf, read, stamp, until, write
 
 
 def log(text):
@@ -205,7 +205,9 @@ class Power:
 def supervise():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     power = Power()
-    ip("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br0 up\n")
+    # its address is that of the clients outside the nodes (sandbox client)
+    ip("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n"
+       f"addr add {client_address(power.conf)} dev br0\nlink set lo up\nlink set br0 up\n")
     for table in ("iptables", "ip6tables", "arptables"):    # a switch has no filters
         try:
             with open("/proc/sys/net/bridge/bridge-nf-call-" + table, "w") as f:
