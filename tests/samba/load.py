@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -ESB
+#!/usr/bin/python3 -EB
 # SPDX-License-Identifier: GPL-3.0-or-later
 """load.py - a client that opens and closes files over SMB as fast as it can
 

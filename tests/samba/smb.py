@@ -41,8 +41,8 @@ class Samba(Cluster):
     def address(self, k):
         return f"10.77.0.{k}"
 
-    def unc(self, k):
-        return f"//{self.address(k)}/{smbd.SHARE}"
+    def unc(self, k, share=smbd.SHARE):
+        return f"//{self.address(k)}/{share}"
 
     def argv(self, *argv):
         return [TOOL, "client", *argv]
@@ -61,24 +61,23 @@ class Samba(Cluster):
         return self.client("timeout", str(timeout), "smbclient", "-s", self.conf, "-U", smbd.CREDENTIALS,
                            unc, "-c", commands, timeout=timeout + 5)
 
-    def empty_share(self):
-        share = f"{base.load_conf()['fs']}/{smbd.SHARE}"
-        for entry in os.scandir(share):
+    def empty_share(self, share):
+        for entry in os.scandir(f"{base.load_conf()['fs']}/{share}"):
             shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 
-    def smbtorture(self, test, *nodes, seconds=120, options=()):
-        """Run one smbtorture test or suite against these nodes; all that it printed."""
-        unclist = self.tmp + "/unclist"
-        base.write(unclist, "".join(self.unc(k) + "\n" for k in nodes))
-        with tempfile.TemporaryFile("w+", errors="replace", dir=self.tmp) as out:
-            run = subprocess.Popen(
-                self.argv("setpriv", "--pdeathsig", "KILL", "timeout", "-k", "5", str(seconds), "smbtorture",
-                          "-s", self.conf, "-U", smbd.CREDENTIALS, "--option=torture:samba3=yes",
-                          f"--basedir={self.tmp}", *[f"--unclist={unclist}"] * (len(nodes) > 1),
-                          *options, self.unc(nodes[0]), test), stdin=-3, stdout=out, stderr=out)
-            run.wait(seconds + 20)
-            out.seek(0)
-            return out.read()
+    def smbtorture(self, test, nodes, share=smbd.SHARE, seconds=120, options=()):
+        """Run one smbtorture test or suite in a share of these nodes; all that it printed."""
+        with tempfile.TemporaryDirectory(dir=self.tmp) as folder:
+            base.write(folder + "/unclist", "".join(self.unc(k, share) + "\n" for k in nodes))
+            with open(folder + "/out", "w+", errors="replace") as out:
+                run = subprocess.Popen(
+                    self.argv("setpriv", "--pdeathsig", "KILL", "timeout", "-k", "5", str(seconds), "smbtorture",
+                              "-s", self.conf, "-U", smbd.CREDENTIALS, "--option=torture:samba3=yes",
+                              f"--basedir={folder}", *[f"--unclist={folder}/unclist"] * (len(nodes) > 1),
+                              *options, self.unc(nodes[0], share), test), stdin=-3, stdout=out, stderr=out)
+                run.wait(seconds + 30)
+                out.seek(0)
+                return out.read()
 
 
 class Ctdbd(Samba):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """torture.py: Samba's own test suite for SMB servers (smbtorture), run against a cluster; what it
 says is read into {test: result}."""
-import re, subprocess
+import concurrent.futures, queue, re, subprocess
 
-import base
+import base, smbd
 
 KINDS = "smb2", "raw", "base"
 
@@ -24,6 +24,7 @@ LEFT_OUT = {
 }
 
 PASSED = "success"
+SECONDS = 300       # for a suite
 
 
 def suites():
@@ -47,10 +48,33 @@ def results(suite, text):
     return found or {suite: "did not run"}
 
 
-def run(cluster, suite, nodes, seconds=120, log=None):
-    """One suite against these nodes of a cluster, in a share that is empty before."""
-    cluster.empty_share()
-    text = cluster.smbtorture(suite, *nodes, seconds=seconds)
+def run(cluster, suite, n, share, seconds=SECONDS, log=None):
+    """One suite against the first n nodes of a cluster, in a share that is empty before."""
+    cluster.empty_share(share)
+    text = cluster.smbtorture(suite, range(1, n + 1), share, seconds)
     if log:
-        base.write(f"{log}/{suite}.{len(nodes)}", text)
+        base.write(f"{log}/{suite}.{n}", text)
     return results(suite, text)
+
+
+def run_all(cluster, sizes, names, told=lambda *_: None, log=None):
+    """{(nodes, test): result} of these suites, as many at once as there are shares. told: called with
+    nodes, suite and its results after each."""
+    found, shares = {}, queue.Queue()
+    for share in smbd.SHARES:
+        shares.put(share)
+
+    def one(job):
+        n, suite = job
+        share = shares.get()
+        try:
+            got = run(cluster, suite, n, share, log=log)
+        finally:
+            shares.put(share)
+        told(n, suite, got)
+        return {(n, test): result for test, result in got.items()}
+
+    with concurrent.futures.ThreadPoolExecutor(len(smbd.SHARES)) as pool:
+        for part in pool.map(one, [(n, suite) for n in sizes for suite in names]):
+            found.update(part)
+    return found

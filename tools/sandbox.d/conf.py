@@ -91,7 +91,7 @@ def write_nodes(conf, token):
     corosync, key = corosync_conf(conf, token), os.urandom(256)
     uid, gid = pwd.getpwnam("hacluster").pw_uid, grp.getgrnam("haclient").gr_gid
     if conf["samba"]:
-        smbd.write_share(conf["fs"])
+        smbd.write_shares(conf["fs"])
     for k in numbers:
         d = f"{SANDBOX}/nodes/node{k}/"
         for sub in "mnt", "etc", "var/lib", "var/cache/sandbox-home", "work/etc", "work/var/lib", \

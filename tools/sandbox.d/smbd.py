@@ -11,6 +11,7 @@ import daemon
 from base import die, load_conf, read, request, run_in, until, write
 
 SHARE, USER, PASSWORD = "share", "smbuser", "secret"
+SHARES = [SHARE, "share2", "share3", "share4"]  # so that tests need not share theirs
 UID = 5000
 CREDENTIALS = f"{USER}%{PASSWORD}"
 ADDRESSES = ["10.77.0.201", "10.77.0.202"]      # what clients use: they move between the nodes
@@ -35,11 +36,7 @@ posix locking = no
 kernel oplocks = no
 kernel share modes = no
 kernel change notify = no
-
-[{SHARE}]
-path = /clusterfs/{SHARE}
-read only = no
-"""
+""" + "".join(f"\n[{share}]\npath = /clusterfs/{share}\nread only = no\n" for share in SHARES)
 
 # A client outside the nodes touches no file of theirs, and none of the host's
 CLIENT_CONF = """[global]
@@ -67,10 +64,10 @@ def write_node(folder):
     write(folder + "etc/group", read("/etc/group") + f"{USER}:x:{UID}:\n")
 
 
-def write_share(fs):
-    path = f"{fs}/{SHARE}"
-    os.makedirs(path, exist_ok=True)
-    os.chown(path, UID, UID)
+def write_shares(fs):
+    for share in SHARES:
+        os.makedirs(f"{fs}/{share}", exist_ok=True)
+        os.chown(f"{fs}/{share}", UID, UID)
 
 
 def sh(node, command, timeout=60):
