@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The agent, with the daemon's options as its parameters (one list: daemon/options.def)
-agent_SCRIPTS = agent/cotdbd
-CLEANFILES += agent/cotdbd
-EXTRA_DIST += agent/cotdbd.in agent/parameters.awk
+# The agents; that of the daemon has the daemon's options as its parameters (one list: daemon/options.def)
+agent_SCRIPTS = agent/cotdbd agent/smbd
+CLEANFILES += agent/cotdbd agent/smbd
+EXTRA_DIST += agent/cotdbd.in agent/parameters.awk agent/smbd.in
 
 agent/cotdbd: agent/cotdbd.in agent/parameters.awk daemon/options.def Makefile
 	$(AM_V_GEN)$(MKDIR_P) agent && \
@@ -13,3 +13,25 @@ agent/cotdbd: agent/cotdbd.in agent/parameters.awk daemon/options.def Makefile
 		-e 's|@version[@]|$(PACKAGE_VERSION)|g' -e "s|@options[@]|$${options% }|g" \
 		$(srcdir)/agent/cotdbd.in > $@.tmp && \
 	rm -f $@.xml && chmod 755 $@.tmp && mv -f $@.tmp $@
+
+agent/smbd: agent/smbd.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) agent && \
+	sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@libexecdir[@]|$(libexecdir)|g' \
+		-e 's|@runstatedir[@]|$(runstatedir)|g' -e 's|@version[@]|$(PACKAGE_VERSION)|g' \
+		$(srcdir)/agent/smbd.in > $@.tmp && \
+	chmod 755 $@.tmp && mv -f $@.tmp $@
+
+# what the agent of smbd is built on
+pkglibexec_PROGRAMS += cotdb-smbd-keeper
+cotdb_smbd_keeper_SOURCES = \
+	agent/keeper.h \
+	agent/keeper_act.c \
+	agent/keeper_file.c \
+	agent/keeper_main.c \
+	agent/keeper_reason.def \
+	agent/keeper_run.c \
+	agent/process.c agent/process.h \
+	tools/smb_probe.c tools/smb_probe.def tools/smb_probe.h \
+	tools/tool_time.c tools/tool.h
+cotdb_smbd_keeper_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+cotdb_smbd_keeper_LDADD = libcotdb-base.a

@@ -57,31 +57,6 @@ unsigned int tool_left_ms(const struct tool *t)
 	return now < t->deadline_ms ? (unsigned int)(t->deadline_ms - now) : 0U;
 }
 
-int tool_parse_ms(const char *text, unsigned int *ms)
-{
-	static const struct {
-		const char *unit;
-		unsigned long long factor;
-	} units[] = { { "", 1000 },	{ "s", 1000 },	{ "sec", 1000 }, { "ms", 1 },
-		      { "min", 60000 }, { "m", 60000 }, { "h", 3600000 } };
-	char *end = NULL;
-	unsigned long long n;
-
-	if (text[0] < '0' || text[0] > '9')
-		return -EINVAL;
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (errno != 0 || n > 86400000U)
-		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].unit) == 0 && n * units[i].factor <= 86400000U) {
-			*ms = (unsigned int)(n * units[i].factor);
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 int tool_print_json(struct tool *t, struct json_object *object, enum tool_exit code)
 {
 	const char *text = json_object_to_json_string_ext(

@@ -23,9 +23,19 @@ cotdb_SOURCES = \
 	tools/supervisor_ask.h \
 	tools/table.c \
 	tools/table.h \
-	tools/tool.h
+	tools/tool.h \
+	tools/tool_time.c
 cotdb_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 cotdb_LDADD = libcotdb.la libdaemon.a libcotdb-base.a $(JSON_LIBS)
+
+# does an SMB server answer?
+sbin_PROGRAMS += cotdb-smb-probe
+cotdb_smb_probe_SOURCES = \
+	tools/smb_probe.c tools/smb_probe.def tools/smb_probe.h \
+	tools/smb_probe_main.c \
+	tools/tool.h tools/tool_time.c
+cotdb_smb_probe_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+cotdb_smb_probe_LDADD = libcotdb-base.a
 
 # cotdb check
 pkglibexec_PROGRAMS += cotdb-check

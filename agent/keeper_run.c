@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * keeper_run.c: the process above smbd (keeper.h): starts winbindd and smbd, waits for the end of
+ * either or for SIGTERM, and ends all that is below it.
+ *
+ * How things end: TERM to smbd and winbindd, whose children see the end of their parent and go,
+ * too; a moment later TERM to whatever is still there; then KILL, which also ends a process that is
+ * stopped or waits for a database that is frozen. What is killed leaves its children to the keeper,
+ * so passes over the tree go on until it is empty.
+ *
+ * Pacemaker is told when smbd ends by itself, before anything else is done: it needs a moment to
+ * come with its stop, and finds all ended by then.
+ */
+#include "config.h"
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "process.h"
+
+#define GRACE_ASKED_MS	5000U /* until KILL, when a stop was asked for */
+#define GRACE_FAILED_MS 1000U /* when smbd has ended by itself */
+#define PARENTS_MS	200U  /* TERM goes to smbd and winbindd alone that long */
+#define KILLED_MS	5000U /* what KILL does not end in that time stays */
+#define PASS_MS		50U
+#define TELL_TRIES	5
+#define TELL_AGAIN_MS	500U
+#define MAX_ARGS	64
+
+enum { SMBD, WINBINDD, DAEMONS };
+static const char *const daemon_name[] = { "smbd", "winbindd" };
+
+struct keeper {
+	const struct keeper_options *o;
+	int run_fd, err, signal_fd;
+	int alive[2];	    /* the pipe that is the daemons' standard input */
+	pid_t pid[DAEMONS]; /* 0: not started, or gone */
+	pid_t teller;	    /* crm_resource */
+	int tells_left;
+	uint64_t tell_at_ms;
+	bool is_asked;			     /* to stop */
+	uint64_t end_since_ms, end_grace_ms; /* since 0: smbd runs */
+	uint64_t kill_since_ms;
+	char words[256];
+};
+
+/* In a child: what it inherits is its standard input, output and error alone */
+static void exec_program(int in, int out, char *const *argv)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	for (int s = 1; s < NSIG; s++)
+		(void)signal(s, SIG_DFL);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(out, STDERR_FILENO) < 0)
+		_exit(127);
+	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	(void)execvp(argv[0], argv);
+	dprintf(STDERR_FILENO, "%s cannot be started: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static pid_t spawn(int in, int out, char *const *argv)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		exec_program(in, out, argv);
+	return pid < 0 ? -errno : pid;
+}
+
+static int daemon_start(struct keeper *k, int which, const char *program, char **more)
+{
+	char config[PATH_MAX + 32];
+	char *argv[MAX_ARGS] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "--foreground",
+				 (char *)(uintptr_t) "--no-process-group", config };
+	size_t n = 4;
+	pid_t pid;
+
+	(void)snprintf(config, sizeof(config), "--configfile=%s", k->o->config);
+	for (; more != NULL && *more != NULL; more++) {
+		if (n == MAX_ARGS - 1)
+			return -E2BIG;
+		argv[n++] = *more;
+	}
+	pid = spawn(k->alive[0], k->err, argv);
+	if (pid < 0)
+		return pid;
+	k->pid[which] = pid;
+	return 0;
+}
+
+static void tell_pacemaker(struct keeper *k)
+{
+	char *argv[] = { (char *)(uintptr_t) "crm_resource",
+			 (char *)(uintptr_t) "--fail",
+			 (char *)(uintptr_t) "--resource",
+			 (char *)(uintptr_t)k->o->name,
+			 (char *)(uintptr_t) "--node",
+			 (char *)(uintptr_t)k->o->node,
+			 NULL };
+	int null;
+
+	k->tells_left--;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return;
+	k->teller = spawn(null, null, argv);
+	if (k->teller < 0)
+		k->teller = 0;
+	(void)close(null);
+}
+
+/* smbd is to end from now on; words: why, if nobody asked for it */
+static void end_begin(struct keeper *k, uint64_t grace_ms, const char *words)
+{
+	k->end_since_ms = process_now_ms();
+	k->end_grace_ms = grace_ms;
+	if (words == NULL)
+		return;
+	(void)snprintf(k->words, sizeof(k->words), "%s", words);
+	if (k->o->node != NULL) {
+		k->tells_left = TELL_TRIES;
+		tell_pacemaker(k);
+	}
+	(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words);
+}
+
+static void daemon_ended(struct keeper *k, int which, int status)
+{
+	char words[128];
+
+	k->pid[which] = 0;
+	if (k->end_since_ms != 0)
+		return;
+	if (WIFSIGNALED(status))
+		(void)snprintf(words, sizeof(words), "%s was killed by signal %d",
+			       daemon_name[which], WTERMSIG(status));
+	else
+		(void)snprintf(words, sizeof(words), "%s ended by itself with exit code %d",
+			       daemon_name[which], WEXITSTATUS(status));
+	end_begin(k, GRACE_FAILED_MS, words);
+}
+
+static void teller_ended(struct keeper *k, int status)
+{
+	k->teller = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		k->tells_left = 0;
+	k->tell_at_ms = process_now_ms() + TELL_AGAIN_MS;
+}
+
+/* Everything below the keeper that has ended comes here in the end, strangers too */
+static void reap(struct keeper *k)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == k->teller)
+			teller_ended(k, status);
+		for (int i = 0; i < DAEMONS; i++) {
+			if (pid == k->pid[i])
+				daemon_ended(k, i, status);
+		}
+	}
+}
+
+static void on_signal(struct keeper *k)
+{
+	struct signalfd_siginfo info;
+
+	while (read(k->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGTERM && !k->is_asked) {
+			k->is_asked = true;
+			if (k->end_since_ms == 0)
+				end_begin(k, GRACE_ASKED_MS, NULL);
+		}
+	}
+	reap(k);
+}
+
+/* What is below the keeper and has to end: all but the one that talks to Pacemaker */
+static int remaining(struct keeper *k, struct process_list *l)
+{
+	int error = process_descendants(getpid(), l);
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->pid[i] == k->teller)
+			l->pid[i--] = l->pid[--l->n];
+	}
+	return error;
+}
+
+/* One round of ending what is there; whether nothing is left */
+static bool end_pass(struct keeper *k)
+{
+	uint64_t now = process_now_ms(), since = now - k->end_since_ms;
+	struct process_list l = { 0 };
+	bool is_empty = remaining(k, &l) == 0 && l.n == 0;
+
+	if (since >= k->end_grace_ms) {
+		if (k->kill_since_ms == 0)
+			k->kill_since_ms = now;
+		for (size_t i = 0; i < l.n; i++)
+			(void)kill(l.pid[i], SIGKILL);
+	} else if (since >= PARENTS_MS) {
+		for (size_t i = 0; i < l.n; i++)
+			(void)kill(l.pid[i], SIGTERM);
+	} else {
+		for (int i = 0; i < DAEMONS; i++) {
+			if (k->pid[i] > 0)
+				(void)kill(k->pid[i], SIGTERM);
+		}
+	}
+	process_list_free(&l);
+	return is_empty;
+}
+
+/* Whether Pacemaker has been told, or is not to be told any more */
+static bool is_told(struct keeper *k)
+{
+	if (k->is_asked) {
+		if (k->teller > 0)
+			(void)kill(k->teller, SIGKILL);
+		return true;
+	}
+	if (k->teller > 0)
+		return false;
+	if (k->tells_left > 0 && process_now_ms() >= k->tell_at_ms)
+		tell_pacemaker(k);
+	return k->teller == 0 && k->tells_left == 0;
+}
+
+/* Until nothing is left below the keeper, and Pacemaker knows; 0, or -EBUSY when something cannot
+ * be ended */
+static int wait_ended(struct keeper *k)
+{
+	for (;;) {
+		struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
+
+		if (poll(&p, 1, k->end_since_ms != 0 ? (int)PASS_MS : -1) > 0)
+			on_signal(k);
+		if (k->end_since_ms == 0)
+			continue;
+		if (end_pass(k) && is_told(k))
+			return 0;
+		if (k->kill_since_ms != 0 && process_now_ms() - k->kill_since_ms >= KILLED_MS)
+			return -EBUSY;
+	}
+}
+
+static int prepare(struct keeper *k)
+{
+	sigset_t mask;
+
+	(void)setsid();
+	k->run_fd = keeper_file_lock(k->o);
+	if (k->run_fd < 0)
+		return k->run_fd;
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || pipe2(k->alive, O_CLOEXEC) < 0)
+		return -errno;
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGCHLD);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, children could not be waited for */
+	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
+		return -errno;
+	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signal_fd < 0)
+		return -errno;
+	return keeper_file_write(k->run_fd, k->o, KEEPER_STATE_RUNNING, "");
+}
+
+int keeper_run(const struct keeper_options *o, int err)
+{
+	struct keeper k = { .o = o, .err = err, .run_fd = -1 };
+	int error = prepare(&k);
+
+	if (error == 0 && o->winbindd != NULL)
+		error = daemon_start(&k, WINBINDD, o->winbindd, NULL);
+	if (error == 0)
+		error = daemon_start(&k, SMBD, o->smbd, o->more);
+	if (error != 0) {
+		dprintf(err, "%s: %s\n", keeper_table[KEEPER_SYSTEM].text, strerror(-error));
+		if (k.pid[WINBINDD] == 0)
+			return EXIT_FAILURE;
+		end_begin(&k, GRACE_FAILED_MS, NULL);
+		k.is_asked = true;
+	}
+	error = wait_ended(&k);
+	(void)keeper_file_write(
+	    k.run_fd, o,
+	    k.words[0] == '\0' && error == 0 ? KEEPER_STATE_STOPPED : KEEPER_STATE_ENDED, k.words);
+	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
