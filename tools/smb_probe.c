@@ -7,7 +7,6 @@
  * has to reach its databases: a smbd that hangs in any of these takes the connection (the kernel
  * does), and then is silent.
  */
-#include "config.h"
 #include "smb_probe.h"
 
 #include <errno.h>

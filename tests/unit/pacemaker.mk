@@ -34,4 +34,4 @@ tests_unit_test_supervisor_act_SOURCES = \
 tests_unit_test_supervisor_act_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_supervisor_act_LDADD = libdaemon.a libcotdb-base.a $(JSON_LIBS) $(CMOCKA_LIBS)
 endif
-EXTRA_DIST += tests/agent/engine.py tests/agent/test-agent tests/agent/test-pacemaker-helper
+EXTRA_DIST += tests/agent/engine.py tests/agent/test-agent tests/agent/test-pacemaker-helper tests/agent/test-smbd

@@ -142,6 +142,52 @@ static void test_exit_codes(void **state)
 	free(page);
 }
 
+static void test_smb_probe(void **state)
+{
+	static const struct {
+		int code;
+		const char *text;
+	} row[] = {
+#define PROBE(id, code, text) { code, text },
+#include "tools/smb_probe.def"
+#undef PROBE
+	};
+	char *page = page_read("cotdb-smb-probe.8");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char line[256];
+
+		(void)snprintf(line, sizeof(line), "\n.It %d\nthe server %s\n", row[i].code,
+			       row[i].text);
+		if (strstr(page, line) == NULL)
+			fail_msg("the manual has no exit code %d '%s'", row[i].code, row[i].text);
+	}
+	free(page);
+}
+
+static void test_keeper_reasons(void **state)
+{
+	static const struct {
+		int ocf;
+		const char *text;
+	} row[] = {
+#define REASON(id, ocf, text) { ocf, text },
+#include "agent/keeper_reason.def"
+#undef REASON
+	};
+	char *page = page_read("ocf_cotdb_smbd.7");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char line[256];
+
+		(void)snprintf(line, sizeof(line), ".It %s Pq %d\n", row[i].text, row[i].ocf);
+		free(item_of(page, line));
+	}
+	free(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +195,8 @@ int main(void)
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_smb_probe),
+		cmocka_unit_test(test_keeper_reasons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

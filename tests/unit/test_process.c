@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* process: who is below a process, and who holds a lock */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "agent/process.h"
+
+static const char *const me[] = { "test_proc*", NULL };
+static const char *const other[] = { "smbd", NULL };
+
+/* A child that says so when it is ready, and then waits to be killed */
+static pid_t child(int ready, const char *lock_path, int depth)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (lock_path != NULL) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		int fd = open(lock_path, O_RDWR | O_CREAT, 0600);
+
+		if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0)
+			_exit(1);
+	}
+	if (depth > 0)
+		(void)child(ready, NULL, depth - 1);
+	else if (write(ready, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		(void)pause();
+}
+
+static void tree_is_found(void **state)
+{
+	struct process_list l = { 0 };
+	int ready[2];
+	char byte;
+	pid_t top;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	top = child(ready[1], NULL, 2);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(process_descendants(top, &l), 0);
+	assert_int_equal(l.n, 2);
+	assert_int_equal(process_descendants(getpid(), &l), 0);
+	assert_int_equal(l.n, 3);
+	assert_int_equal(l.pid[0], top);
+	assert_int_equal(kill(top, SIGKILL), 0);
+	assert_int_equal(waitpid(top, NULL, 0), top);
+	assert_int_equal(process_descendants(top, &l), 0);
+	assert_int_equal(l.n, 0);
+	process_list_free(&l);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+}
+
+static void ended_process_is_none(void **state)
+{
+	struct process_list l = { 0 };
+	pid_t pid = fork();
+	siginfo_t info;
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(process_descendants(getpid(), &l), 0);
+	assert_int_equal(l.n, 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	process_list_free(&l);
+}
+
+static void lock_tells_its_holder(void **state)
+{
+	char dir[] = "/tmp/test_process.XXXXXX", path[64], stale[64], text[64];
+	struct process_list l = { 0 };
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/123", dir);
+	(void)snprintf(stale, sizeof(stale), "%s/124", dir);
+	(void)snprintf(text, sizeof(text), "%s/name", dir);
+	(void)close(open(stale, O_RDWR | O_CREAT, 0600)); /* nobody's any more */
+	assert_int_equal(pipe(ready), 0);
+	pid = child(ready[1], path, 0);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(process_lock_holders(dir, me, &l), 0);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(l.pid[0], pid);
+	assert_int_equal(process_lock_holders(dir, other, &l), 0);
+	assert_int_equal(l.n, 0);
+	assert_int_equal(rename(path, text), 0); /* not a process's file */
+	assert_int_equal(process_lock_holders(dir, me, &l), 0);
+	assert_int_equal(l.n, 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(process_lock_holders("/nonexistent", me, &l), 0);
+	assert_int_equal(l.n, 0);
+	process_list_free(&l);
+	assert_int_equal(unlink(text), 0);
+	assert_int_equal(unlink(stale), 0);
+	assert_int_equal(rmdir(dir), 0);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tree_is_found),
+		cmocka_unit_test(ended_process_is_none),
+		cmocka_unit_test(lock_tells_its_holder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
