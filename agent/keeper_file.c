@@ -97,8 +97,11 @@ int keeper_file_read(const struct keeper_options *o, struct keeper_file *f)
 		return error;
 	text[n] = '\0';
 	parse(text, f);
-	if (lock.l_type != F_UNLCK)
-		f->keeper = lock.l_pid;
+	if (lock.l_type == F_UNLCK)
+		return 0;
+	if (lock.l_pid <= 0) /* in a pid namespace that cannot be seen from here */
+		return -EBUSY;
+	f->keeper = lock.l_pid;
 	return 0;
 }
 
