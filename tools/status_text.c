@@ -175,6 +175,10 @@ static void print_summary(struct json_object *status, FILE *out)
 		   field_text(status, "records.handoffs_out", "?"),
 		   field_text(status, "records.created", "?"),
 		   field_text(status, "records.adopted", "?"));
+	table_add(&t, "Vacuuming");
+	table_addf(&t, "%s records deleted as their lmaster, %s to be looked at",
+		   field_text(status, "vacuuming.deleted", "?"),
+		   field_text(status, "vacuuming.waiting", "?"));
 	if (field_number(status, "traverses.incomplete", 0) > 0) {
 		table_add(&t, "Traverses");
 		table_addf(&t, "%s of %s were not complete: see the log",

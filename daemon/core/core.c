@@ -7,6 +7,7 @@
 #include "daemon/fatal.h"
 #include "internal.h"
 #include "traverse.h"
+#include "vacuum.h"
 
 void core_log(struct core *c, enum core_log level, const char *format, ...)
 {
@@ -92,6 +93,7 @@ struct core *core_new(const struct core_config *config, const struct core_ops *o
 	c->topology = REASON_NO_PACEMAKER;
 	c->generation = config->last_generation;
 	c->reason = REASON_STARTING;
+	c->parked_due_ms = UINT64_MAX;
 	if (config->last_active_n > 0) {
 		c->known_n = config->last_active_n;
 		c->known = core_alloc(c->known_n * sizeof(*c->known));
@@ -135,6 +137,7 @@ void core_free(struct core *c)
 	free(c->locations.bucket);
 	message_free(c);
 	traverse_free(c);
+	vacuum_free(c);
 	free(c->active);
 	free(c->known);
 	free(c->departed);
@@ -155,6 +158,8 @@ void core_tick(struct core *c)
 	view_tick(c);
 	traverse_tick(c);
 	commit_tick(c);
+	parked_tick(c);
+	vacuum_tick(c);
 	core_run(c);
 }
 
@@ -169,6 +174,10 @@ uint64_t core_deadline_ms(const struct core *c)
 		t = traverse_deadline(c);
 	if (commit_deadline(c) < t)
 		t = commit_deadline(c);
+	if (vacuum_deadline(c) < t)
+		t = vacuum_deadline(c);
+	if (c->parked_due_ms < t)
+		t = c->parked_due_ms;
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;
@@ -222,6 +231,8 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	default:
 		if (packet_is_commit(p->type))
 			replica_packet(c, from, p);
+		else if (packet_is_vacuum(p->type))
+			erase_packet(c, from, p);
 		else
 			traverse_packet(c, from, p);
 		break;

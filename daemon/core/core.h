@@ -91,6 +91,8 @@ struct core_traverse_read {
 	uint32_t db_id, chain;
 	uint32_t dmaster; /* only records of this owner; CORE_UNKNOWN_PNN: of any */
 	bool with_empty;  /* those without a body, too */
+	bool only_empty;  /* no others */
+	uint32_t chains;  /* so many at most, 0: until there is enough */
 };
 #define CORE_CHAIN_END UINT32_MAX /* there is no further chain */
 struct core_traverse_entry {
@@ -229,6 +231,11 @@ enum core_bug {
 	CORE_BUG_SESSION_FORGETS = 1 << 11,  /* R7: a reconnect loses what was in flight */
 	CORE_BUG_ANSWER_EARLY = 1 << 12,     /* I6: a client is answered before all have applied */
 	CORE_BUG_COMMIT_EARLY = 1 << 13,     /* I6: COMMIT is sent before all have prepared */
+	CORE_BUG_VACUUM_NO_TOMBSTONE = 1 << 14, /* R8: old copies are not made empty first */
+	CORE_BUG_VACUUM_OWN_FIRST = 1 << 15, /* R8: the own copy is deleted first */
+	CORE_BUG_VACUUM_RSN_BACK = 1 << 16, /* R8: a new record's rsn is not above a deleted one's */
+	CORE_BUG_VACUUM_MOVED = 1 << 17, /* R8: a record that moved is taken for one that never did */
+	CORE_BUG_PARKED_FOR_EVER = 1 << 18, /* R8: who is parked does not go back to the lmaster */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */
@@ -345,6 +352,12 @@ void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key);
 void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n);
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie);
 void core_client_gone(struct core *c, uint64_t client);
+/* A client has emptied this record: it is deleted when nobody has used it for a while */
+void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key);
+/* How long an empty record rests, and the time between two passes over the files when something may
+ * be left (else it is 60 times as long). Without a call, or with an interval of 0, nothing of this
+ * node's is deleted. */
+void core_vacuum_tune(struct core *c, uint32_t delay_ms, uint32_t interval_ms);
 bool core_is_congested(const struct core *c);
 
 /* ---- events: persistent and replicated databases --------------------------------------------------- */
@@ -442,6 +455,8 @@ struct core_status {
 	uint64_t last_recovery_start_ms, last_recovery_end_ms;
 	uint64_t calls, calls_pending, handoffs_in, handoffs_out, forwards, created, adopted, parked;
 	uint64_t packets_sent, packets_received, locations;
+	uint64_t vacuum_scheduled, vacuum_candidates, vacuum_returned, vacuum_overflows, vacuum_passes;
+	uint64_t vacuumed; /* by this node as the lmaster */
 	uint64_t traverses, traverses_now, traverses_failed, traverse_timeouts, traverse_records;
 };
 void core_status(const struct core *c, struct core_status *s);

@@ -13,6 +13,8 @@
  *   keystate.c  what waits for a key                status.c   what it is doing
  *   traverse.c  all records of a database       scan.c     reading them
  *   commit.c    commits of this node's clients      replica.c  databases that all have
+ *   vacuum.c    which empty records may go          erase.c    how they go
+ *   parked.c    requests that waited too long
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -172,6 +174,7 @@ struct keystate {
 	uint32_t asked_generation; /* the lmaster was asked in it, 0: not */
 	uint32_t *parked;	   /* pnns whose definitive forward came before the record */
 	size_t parked_n;
+	uint64_t parked_ms; /* when they go back to the lmaster */
 	uint8_t key[];
 };
 struct keytable {
@@ -194,6 +197,7 @@ struct location {
 	uint16_t keylen_lo; /* length of the key: lo | hi << 16 */
 	uint8_t keylen_hi;
 	bool is_definitive;
+	bool is_sole; /* made new for holder in this generation, and never moved: no other copy exists */
 	uint32_t *waiting; /* pnns whose request waits for the sweep */
 	uint8_t key[];
 };
@@ -202,10 +206,13 @@ struct chunk {
 	size_t used, size;
 	uint8_t data[];
 };
+#define LOCATION_CLASSES 64
 struct location_table {
 	struct location **bucket;
 	size_t buckets, n;
 	struct chunk *chunk;
+	struct location *spare[LOCATION_CLASSES]; /* by size, in steps of 16 bytes */
+	uint64_t forgotten_rsn; /* the highest of the records that were deleted: new ones are above */
 };
 
 /* ---- replica.c: a database of which every member has all ---- */
@@ -334,6 +341,8 @@ struct core {
 	uint64_t tick_settled_ms; /* the settle_ms that status_changed() told the end of */
 	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
 	struct traverses *traverses;
+	struct vacuum *vacuum;
+	uint64_t parked_due_ms; /* when parked_tick() has to look, UINT64_MAX: nobody is parked */
 	uint8_t *scratch;
 	size_t scratch_size;
 	struct core_status count; /* counters only */
@@ -390,6 +399,12 @@ enum packet_type {
 	PACKET_APPLIED,	 /* member -> coordinator: u32 db, u64 id */
 	PACKET_PULL,	 /* to who has a database: u32 db, u64 cookie */
 	PACKET_PART,	 /* of it: u32 db, u64 cookie, u8 is_last (is_new), block data */
+	/* Deletion: each u32 db, u32 n, n x (u64 rsn, u8 flags (is_owner), block key) */
+	PACKET_RETURN, /* owner -> lmaster: owned there from now on, at that rsn, and empty */
+	PACKET_ORPHAN, /* to the lmaster: an empty copy whose owner is not known here */
+	PACKET_DELETE, /* lmaster -> others: the record is gone, at that rsn */
+	PACKET_ERASE,  /* lmaster -> others: the same behind u64 ticket: empty your copy */
+	PACKET_ERASED, /* ... done: u32 db, u64 ticket, u32 n, n bits: 1 if it was refused */
 	PACKET_TYPES
 };
 struct packet {
@@ -413,6 +428,7 @@ void packet_prepare(struct core *c, struct node *n, const struct packet *p, stru
 void packet_send(struct core *c, uint32_t pnn, const struct packet *p);
 bool packet_is_record(uint8_t type); /* belongs to a generation */
 bool packet_is_commit(uint8_t type);
+bool packet_is_vacuum(uint8_t type);
 
 /* view.c */
 void view_init(struct core *c);
@@ -528,7 +544,7 @@ void keystate_free_all(struct core *c);
 void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
 			 uint32_t callid);
 void keystate_free_waiter(struct core *c, struct waiter *w);
-void keystate_park(struct keystate *k, uint32_t pnn);
+void keystate_park(struct core *c, struct keystate *k, uint32_t pnn);
 /* The chain lock of a key for a packet or a call: 0; -EAGAIN: taken, queue at *k; or -errno */
 int keystate_lock(struct core *c, uint64_t hash, uint32_t db_id, struct slice key,
 		  struct keystate **k);
@@ -565,6 +581,20 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
 		    uint64_t rsn);
 void location_settle(struct core *c); /* all reports are in */
+
+/* For deletion. Definitive, at that holder, and nobody waits: */
+bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
+			 bool *is_sole);
+void location_raise(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn);
+/* The record is absent; one that is made later has a higher rsn */
+void location_forget(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn);
+/* A node has an empty copy. True: the record is absent, the copy can go. One that nobody owns is
+ * adopted. */
+bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t from, uint64_t rsn);
+
+/* parked.c */
+void parked_begin(struct core *c, struct keystate *k);
+void parked_tick(struct core *c);
 
 /* sweep.c */
 void sweep_activate(struct core *c);

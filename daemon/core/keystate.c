@@ -184,11 +184,13 @@ void keystate_free_waiter(struct core *c, struct waiter *w)
 	c->keys.spare_waiter_n++;
 }
 
-void keystate_park(struct keystate *k, uint32_t pnn)
+void keystate_park(struct core *c, struct keystate *k, uint32_t pnn)
 {
 	for (size_t i = 0; i < k->parked_n; i++)
 		if (k->parked[i] == pnn)
 			return;
+	if (k->parked_n == 0)
+		parked_begin(c, k);
 	k->parked = realloc(k->parked, (k->parked_n + 1) * sizeof(*k->parked));
 	if (k->parked == NULL)
 		abort();

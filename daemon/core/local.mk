@@ -5,6 +5,7 @@ libcore_a_SOURCES = \
 	daemon/core/control.c \
 	daemon/core/core.c daemon/core/core.h \
 	daemon/core/db.c \
+	daemon/core/erase.c \
 	daemon/core/fact.c \
 	daemon/core/fencing.c \
 	daemon/core/fsm.c daemon/core/fsm.h \
@@ -17,6 +18,7 @@ libcore_a_SOURCES = \
 	daemon/core/lock.c \
 	daemon/core/message.c \
 	daemon/core/packet.c \
+	daemon/core/parked.c \
 	daemon/core/record.c \
 	daemon/core/replica.c \
 	daemon/core/request.c \
@@ -28,4 +30,5 @@ libcore_a_SOURCES = \
 	daemon/core/supervise.c daemon/core/supervise.h \
 	daemon/core/sweep.c \
 	daemon/core/traverse.c daemon/core/traverse.h \
+	daemon/core/vacuum.c daemon/core/vacuum.h \
 	daemon/core/view.c

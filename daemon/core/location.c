@@ -22,12 +22,21 @@
 
 #define CHUNK_SIZE (256 * 1024)
 
-static void *table_alloc(struct location_table *t, size_t size)
+/* Those with long keys are on their own */
+static struct location *entry_alloc(struct location_table *t, size_t keylen)
 {
 	struct chunk *k = t->chunk;
+	size_t size = (sizeof(struct location) + keylen + 15) & ~(size_t)15;
+	struct location **spare = &t->spare[size / 16 % LOCATION_CLASSES];
 	void *p;
 
-	size = (size + 7) & ~(size_t)7;
+	if (size / 16 >= LOCATION_CLASSES)
+		return core_alloc(size);
+	if (*spare != NULL) {
+		p = *spare;
+		*spare = (*spare)->next;
+		return p;
+	}
 	if (k == NULL || k->size - k->used < size) {
 		size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
 
@@ -49,14 +58,26 @@ static size_t location_keylen(const struct location *l)
 	return (size_t)l->keylen_lo | (size_t)l->keylen_hi << 16;
 }
 
+static bool entry_is_alone(const struct location *l)
+{
+	return (sizeof(*l) + location_keylen(l) + 15) / 16 >= LOCATION_CLASSES;
+}
+
 void location_reset(struct core *c)
 {
 	struct location_table *t = &c->locations;
 	struct chunk *k;
 
-	for (size_t i = 0; i < t->buckets; i++)
-		for (struct location *l = t->bucket[i]; l != NULL; l = l->next)
+	for (size_t i = 0; i < t->buckets; i++) {
+		for (struct location *l = t->bucket[i], *next; l != NULL; l = next) {
+			next = l->next;
 			free(l->waiting);
+			if (entry_is_alone(l))
+				free(l);
+		}
+	}
+	memset(t->spare, 0, sizeof(t->spare));
+	t->forgotten_rsn = 0;
 	while ((k = t->chunk) != NULL) {
 		t->chunk = k->next;
 		free(k);
@@ -83,6 +104,19 @@ static void table_grow(struct location_table *t)
 	t->buckets = buckets;
 }
 
+/* Where it is, or its chain's end */
+static struct location **location_find(const struct core *c, uint32_t hash, uint32_t db_id,
+				       struct slice key)
+{
+	const struct location_table *t = &c->locations;
+	struct location **at = &t->bucket[hash & (t->buckets - 1)];
+
+	while (*at != NULL && ((*at)->hash != hash || (*at)->db_id != db_id ||
+			       !slice_equal(slice_of((*at)->key, location_keylen(*at)), key)))
+		at = &(*at)->next;
+	return at;
+}
+
 static struct location *location_get(struct core *c, uint32_t db_id, struct slice key)
 {
 	struct location_table *t = &c->locations;
@@ -91,11 +125,10 @@ static struct location *location_get(struct core *c, uint32_t db_id, struct slic
 
 	if (t->n >= t->buckets)
 		table_grow(t);
-	for (l = t->bucket[hash & (t->buckets - 1)]; l != NULL; l = l->next)
-		if (l->hash == hash && l->db_id == db_id &&
-		    slice_equal(slice_of(l->key, location_keylen(l)), key))
-			return l;
-	l = table_alloc(t, sizeof(*l) + key.len);
+	l = *location_find(c, hash, db_id, key);
+	if (l != NULL)
+		return l;
+	l = entry_alloc(t, key.len);
 	memset(l, 0, sizeof(*l));
 	l->hash = hash;
 	l->db_id = db_id;
@@ -140,8 +173,12 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 	p.is_new = l->holder == CORE_UNKNOWN_PNN;
 	if (p.is_new)
 		l->holder = asking;
-	l->rsn = l->rsn + 1 > base ? l->rsn + 1
-				   : base; /* above every copy, of this and of older generations */
+	/* above every copy, of this and of older generations, and what was deleted in this one */
+	l->rsn = l->rsn + 1 > base ? l->rsn + 1 : base;
+	if (p.is_new && c->locations.forgotten_rsn >= l->rsn &&
+	    !core_has_bug(c, CORE_BUG_VACUUM_RSN_BACK))
+		l->rsn = c->locations.forgotten_rsn + 1;
+	l->is_sole = p.is_new;
 	l->is_definitive = true;
 	p.rsn = l->rsn;
 	packet_send(c, l->holder, &p);
@@ -197,6 +234,8 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 	l->holder = dmaster;
 	l->rsn = rsn;
 	l->is_definitive = true;
+	if (!core_has_bug(c, CORE_BUG_VACUUM_MOVED))
+		l->is_sole = false;
 	location_flush(c, l);
 }
 
@@ -223,4 +262,72 @@ void location_settle(struct core *c)
 			location_flush(c, l);
 		}
 	}
+}
+
+/* ---- deletion (erase.c) ---- */
+
+static struct location *location_known(const struct core *c, uint32_t db_id, struct slice key)
+{
+	return c->locations.n == 0 ? NULL
+				   : *location_find(c, (uint32_t)core_hash(db_id, key), db_id, key);
+}
+
+bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
+			 bool *is_sole)
+{
+	const struct location *l = location_known(c, db_id, key);
+
+	if (l == NULL || !l->is_definitive || l->holder != holder || l->waiting_n > 0)
+		return false;
+	*is_sole = l->is_sole;
+	return true;
+}
+
+void location_raise(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn)
+{
+	struct location *l = location_known(c, db_id, key);
+
+	if (l != NULL && l->rsn < rsn)
+		l->rsn = rsn;
+}
+
+void location_forget(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn)
+{
+	struct location_table *t = &c->locations;
+	struct location **at, *l, **spare;
+
+	if (t->forgotten_rsn < rsn)
+		t->forgotten_rsn = rsn;
+	if (t->n == 0)
+		return;
+	at = location_find(c, (uint32_t)core_hash(db_id, key), db_id, key);
+	l = *at;
+	if (l == NULL)
+		return;
+	if (t->forgotten_rsn < l->rsn)
+		t->forgotten_rsn = l->rsn;
+	*at = l->next;
+	t->n--;
+	free(l->waiting);
+	if (entry_is_alone(l)) {
+		free(l);
+		return;
+	}
+	spare = &t->spare[(sizeof(*l) + location_keylen(l) + 15) / 16];
+	l->next = *spare;
+	*spare = l;
+}
+
+bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t from, uint64_t rsn)
+{
+	struct location *l = location_known(c, db_id, key);
+
+	if (l == NULL) {
+		if (c->locations.forgotten_rsn < rsn)
+			c->locations.forgotten_rsn = rsn;
+		return true;
+	}
+	if (!l->is_definitive)
+		location_adopt(c, l, from);
+	return false;
 }

@@ -19,7 +19,12 @@ static bool packet_is_traverse(uint8_t type)
 bool packet_is_record(uint8_t type)
 {
 	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type) ||
-	       packet_is_commit(type);
+	       packet_is_commit(type) || packet_is_vacuum(type);
+}
+
+bool packet_is_vacuum(uint8_t type)
+{
+	return type >= PACKET_RETURN && type <= PACKET_ERASED;
 }
 
 bool packet_is_commit(uint8_t type)
@@ -70,6 +75,13 @@ static int fields_decode(struct cursor *c, struct packet *p)
 	case PACKET_ADOPT:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_u8(c, &p->is_new) || cursor_block(c, CORE_MAX_KEY, &p->key);
+	case PACKET_ERASE:
+	case PACKET_ERASED:
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->ticket) ||
+		       cursor_u32(c, &p->n) || cursor_bytes(c, c->left, &p->data);
+	case PACKET_RETURN:
+	case PACKET_ORPHAN:
+	case PACKET_DELETE:
 	case PACKET_REPORT: /* the entries are checked as they are read */
 		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->n) ||
 		       cursor_bytes(c, c->left, &p->data);
@@ -175,8 +187,15 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		writer_u8(w, p->is_new);
 		writer_block(w, p->key.p, p->key.len);
 		break;
+	case PACKET_ERASE:
+	case PACKET_ERASED:
+	case PACKET_RETURN:
+	case PACKET_ORPHAN:
+	case PACKET_DELETE:
 	case PACKET_REPORT:
 		writer_u32(w, p->db_id);
+		if (p->type == PACKET_ERASE || p->type == PACKET_ERASED)
+			writer_u64(w, p->ticket);
 		writer_u32(w, p->n);
 		writer_bytes(w, p->data.p, p->data.len);
 		break;

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
+#include "vacuum.h"
 
 #define FLAG_MIGRATED_WITH_DATA 0x00010000U
 #define REFUSED_LOG_MS		10000
@@ -135,7 +136,7 @@ static void record_forward(struct core *c, const struct packet *f)
 		else if (k != NULL)
 			request_answer(c, k, &h, body);
 	} else if (is_coming) {
-		keystate_park(keystate_make(c, hash, f->db_id, f->key), f->orig);
+		keystate_park(c, keystate_make(c, hash, f->db_id, f->key), f->orig);
 		c->count.parked++;
 	} else {
 		p.type = PACKET_BOUNCE;
@@ -178,6 +179,8 @@ static void record_store(struct core *c, const struct packet *p, struct record_h
 		record_lose(c, p, rc);
 		return;
 	}
+	if (body.len == 0)
+		vacuum_arrived(c, core_hash(p->db_id, p->key), p->db_id, p->key);
 	record_arrived(c, p, h, body);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "traverse.h"
+#include "vacuum.h"
 
 #define SCAN_MAX 4096U
 
@@ -126,6 +127,8 @@ void core_traverse_records(struct core *c, uint64_t cookie, const struct core_tr
 {
 	struct scan **at = scan_of(c, cookie);
 
+	if (vacuum_records(c, cookie, e, n))
+		return;
 	for (size_t done = 0; at != NULL && done < n;)
 		done += records_send(c, *at, e + done, n - done);
 	core_run(c);
@@ -135,8 +138,10 @@ void core_traverse_read_end(struct core *c, uint64_t cookie, uint32_t next_chain
 {
 	struct scan **at = scan_of(c, cookie);
 
-	if (at == NULL)
+	if (at == NULL) {
+		vacuum_read_end(c, cookie, next_chain);
 		return;
+	}
 	scan_end(c, *at, next_chain, status != 0);
 	scan_remove(c->traverses, at);
 	core_run(c);

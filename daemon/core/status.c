@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "internal.h"
 #include "traverse.h"
+#include "vacuum.h"
 
 /* A node serves on in its old generation while a view is being agreed; that is worth telling only
  * when it takes long */
@@ -72,6 +73,7 @@ void core_status(const struct core *c, struct core_status *s)
 	s->since_ms = c->view.begin_ms;
 	s->locations = c->locations.n;
 	s->traverses_now = traverse_count(c);
+	s->vacuum_candidates = c->vacuum != NULL ? c->vacuum->n : 0;
 	for (int g = 0; g < CORE_GATE_COUNT; g++) {
 		const struct gate *gate = &c->gate[g];
 

@@ -40,6 +40,7 @@
 #include <stdlib.h>
 #include "internal.h"
 #include "traverse.h"
+#include "vacuum.h"
 
 #define RELEAD_MS 2000
 #define SETTLE_MS 3000 /* a view that takes longer is told as a reason for not serving in full */
@@ -376,6 +377,7 @@ static void view_activate(struct core *c)
 	sweep_activate(c);
 	request_activate(c);
 	traverse_activate(c);
+	vacuum_activate(c);
 	replica_activate(c);
 	commit_activate(c);
 	gate_freeze(c);

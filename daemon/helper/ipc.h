@@ -65,8 +65,8 @@ enum ipc_type {
 	IPC_WORK_UNLOCK,       /* (none): let it go */
 	IPC_WORK_FREEZE,       /* u64 cookie, text path, u32 tdb flags: all-record lock, kept until UNLOCK */
 	IPC_WORK_SWEEP,        /* u64 cookie, text path, u32 tdb flags: read all records */
-	IPC_WORK_READ,         /* u64 cookie, text path, u32 tdb flags, u32 chain, u32 dmaster, u32 with_empty: a
-				  batch of a traverse (struct core_traverse_read) */
+	IPC_WORK_READ,         /* u64 cookie, text path, u32 tdb flags, u32 chain, u32 dmaster, u32 with_empty
+				  (2: only empty ones), u32 chains: a batch (struct core_traverse_read) */
 	/* These begin: total bytes of data follow as IPC_WORK_DATA. Each is answered by IPC_WORK_DONE. */
 	IPC_WORK_CHECK,        /* u64 cookie, text path, u32 tdb flags, u64 total: may a rec_buffer be stored? */
 	IPC_WORK_APPLY,        /* ... u32 generation, u32 tag: store it */

@@ -219,7 +219,7 @@ static int work_do(struct worker *wk, const struct work *work)
 static int read_decode(struct cursor *c, struct worker_read *r)
 {
 	return cursor_u32(c, &r->chain) || cursor_u32(c, &r->dmaster) ||
-	       cursor_u32(c, &r->with_empty);
+	       cursor_u32(c, &r->with_empty) || cursor_u32(c, &r->chains);
 }
 
 static int work_decode(int type, struct cursor *c, struct work *work)

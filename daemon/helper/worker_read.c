@@ -50,7 +50,9 @@ static bool record_is_wanted(const struct worker_read *want, TDB_DATA value)
 		return false; /* shorter than a header: no record for anybody */
 	if (want->dmaster != CORE_UNKNOWN_PNN && dmaster != want->dmaster)
 		return false;
-	return want->with_empty != 0 || value.dsize > RECORD_HEADER_SIZE;
+	if (value.dsize == RECORD_HEADER_SIZE)
+		return want->with_empty != WORKER_READ_FULL;
+	return want->with_empty != WORKER_READ_ONLY_EMPTY;
 }
 
 static int batch_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA value, void *arg)
@@ -96,10 +98,12 @@ int worker_read(int fd, struct tdb_context *tdb, uint64_t cookie, const struct w
 		struct worker_read_result *result)
 {
 	struct batch b = { .want = r, .result = result };
-	uint32_t chain = r->chain, chains = (uint32_t)tdb_hash_size(tdb);
+	uint32_t chain = r->chain, chains = (uint32_t)tdb_hash_size(tdb), end = chains;
 
 	*result = (struct worker_read_result){ .next_chain = CORE_CHAIN_END };
-	for (; b.rc == 0 && chain < chains && b.len < READ_ENOUGH_BYTES; chain++)
+	if (r->chains != 0 && chain < chains && r->chains < chains - chain)
+		end = chain + r->chains;
+	for (; b.rc == 0 && chain < end && b.len < READ_ENOUGH_BYTES; chain++)
 		if (tdb_traverse_chain(tdb, chain, batch_record, &b) < 0 && b.rc == 0)
 			b.rc = -EIO;
 	if (chain < chains)

@@ -8,8 +8,10 @@
 #include <sys/types.h>
 #include <tdb.h>
 
+/* Which records are told, by whether they have a body */
+enum { WORKER_READ_FULL, WORKER_READ_ALL, WORKER_READ_ONLY_EMPTY };
 struct worker_read {
-	uint32_t chain, dmaster, with_empty;
+	uint32_t chain, dmaster, with_empty, chains; /* chains: at most, or 0 */
 };
 struct worker_read_result {
 	uint32_t next_chain; /* or CORE_CHAIN_END */

@@ -294,6 +294,7 @@ int clients_open(struct engine *e, const char *path)
 	s->leader = CORE_UNKNOWN_PNN;
 	s->generation = CTDB_GENERATION_INVALID;
 	tunables_init(&s->tunables);
+	tunables_apply(&s->tunables, e->core);
 	s->read_buffer = malloc(CLIENT_READ_SIZE);
 	s->poller = poller_new(e);
 	if (s->read_buffer == NULL || s->poller == NULL)

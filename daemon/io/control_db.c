@@ -98,12 +98,24 @@ int32_t control_db_get_health(struct control_request *r, struct control_answer *
 	return status;
 }
 
-/* Vacuuming deletes empty records; until it does they stay, which clients cannot tell apart */
+/* The header is not looked at: the record is, when it has rested */
 int32_t control_schedule_for_deletion(struct control_request *r, struct control_answer *a)
 {
+	struct cursor c = cursor_of(r->data.p, r->data.len);
 	struct core_db_info info;
+	struct ctdb_key_data k;
+	int32_t status;
 
-	return db_find(r, a, &info);
+	if (ctdb_key_data_decode(&c, &k) != 0 || cursor_end(&c) != 0)
+		return control_refuse(a, "malformed key of a deleted record");
+	if (k.key.len == 0 || k.key.len > CORE_MAX_KEY)
+		return control_refuse(a, "a key of no valid length: %zu bytes", k.key.len);
+	status = db_find(r, a, &info);
+	if (status == 0 && info.flags & (DB_PERSISTENT | DB_REPLICATED))
+		return control_refuse(a, "database %s is not volatile", info.name);
+	if (status == 0)
+		core_vacuum_schedule(r->engine->core, k.db_id, k.key);
+	return status;
 }
 
 /* A client may ask for it, and never needs it: a request for a copy brings the record itself */

@@ -274,6 +274,7 @@ int32_t control_set_tunable(struct control_request *r, struct control_answer *a)
 	log_notice("a tunable was set by a client | name=%s value=%" PRIu32 " was=%" PRIu32,
 		   tunable_table[id].name, t.value, r->clients->tunables.value[id]);
 	r->clients->tunables.value[id] = t.value;
+	tunables_apply(&r->clients->tunables, r->engine->core);
 	return tunable_table[id].is_obsolete ? 1 : 0;
 }
 

@@ -46,6 +46,8 @@
  *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
  *                 "packets_sent": 0, "packets_received": 0, "views": 1, "recoveries": 1,
  *                 "last_recovery_ms": 12 },
+ *    "vacuuming": { "scheduled": 0, "waiting": 0, "given_back": 0, "deleted": 0 (as the lmaster),
+ *                   "overflows": 0 (found later, by a pass), "passes": 0 },
  *    "traverses": { "begun": 0, "now": 0, "records": 0,
  *                   "incomplete": 0 (those whose client was told so) },
  *    "store": { "lock_waits": 0, "lock_waits_now": 0, "lock_waits_queued": 0, "lock_failures": 0,
@@ -412,6 +414,19 @@ static json *records_json(const struct core_status *c)
 	return to;
 }
 
+static json *vacuuming_json(const struct core_status *c)
+{
+	json *to = json_object_new_object();
+
+	add_number(to, "scheduled", c->vacuum_scheduled);
+	add_number(to, "waiting", c->vacuum_candidates);
+	add_number(to, "given_back", c->vacuum_returned);
+	add_number(to, "deleted", c->vacuumed);
+	add_number(to, "overflows", c->vacuum_overflows);
+	add_number(to, "passes", c->vacuum_passes);
+	return to;
+}
+
 static json *traverses_json(const struct core_status *c)
 {
 	json *to = json_object_new_object();
@@ -461,6 +476,7 @@ int status_json(struct clients *s, struct writer *w)
 	add_databases(to, e);
 	json_object_object_add(to, "clients", clients_json(s, now_ms));
 	json_object_object_add(to, "records", records_json(&c));
+	json_object_object_add(to, "vacuuming", vacuuming_json(&c));
 	json_object_object_add(to, "traverses", traverses_json(&c));
 	json_object_object_add(to, "store", store_json(e));
 	const char *text = json_object_to_json_string_ext(to, JSON_STYLE);

@@ -223,7 +223,8 @@ static void read_assign(struct store *s)
 		out = store_worker_job(w, IPC_WORK_READ, x->db, buf);
 		writer_u32(&out, x->want.chain);
 		writer_u32(&out, x->want.dmaster);
-		writer_u32(&out, x->want.with_empty);
+		writer_u32(&out, x->want.only_empty ? 2 : x->want.with_empty);
+		writer_u32(&out, x->want.chains);
 		if (channel_send(&w->channel, &out) != 0)
 			continue;
 		x->worker = w;

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include "daemon/core/core.h"
+
+#define VACUUM_RESTS 5U /* an empty record rests for a fifth of VacuumInterval */
 
 const struct tunable_row tunable_table[TUNABLE_COUNT] = {
 #define TUNABLE(name, place, dflt, is_obsolete)                                                    \
@@ -17,6 +20,15 @@ void tunables_init(struct tunables *t)
 {
 	for (size_t i = 0; i < TUNABLE_COUNT; i++)
 		t->value[i] = tunable_table[i].dflt;
+}
+
+void tunables_apply(const struct tunables *t, struct core *core)
+{
+	uint32_t interval_s = tunable_get(t, TUNABLE_VacuumInterval);
+
+	if (interval_s > UINT32_MAX / 1000)
+		interval_s = UINT32_MAX / 1000;
+	core_vacuum_tune(core, interval_s * 1000 / VACUUM_RESTS, interval_s * 1000);
 }
 
 int tunable_by_name(struct slice name)

@@ -32,6 +32,9 @@ static inline uint32_t tunable_get(const struct tunables *t, enum tunable_id id)
 {
 	return t->value[id];
 }
+struct core;
+/* Tells the core those that concern it */
+void tunables_apply(const struct tunables *t, struct core *core);
 /* The tunable of that name (upper and lower case alike; with or without its NUL), or -ENOENT */
 int tunable_by_name(struct slice name);
 /* The names that are not obsolete, ":A:B:C", with a NUL. The length with the NUL, or -ENOSPC */

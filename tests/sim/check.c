@@ -8,6 +8,8 @@
  *   I2  a hand-off raises the rsn; who becomes owner has an rsn above every copy
  *   I3  who becomes owner holds all that the clients of any file that counts made or saw. Content
  *       is a vector: how many writes of each incarnation went into it.
+ *   R8  a record that the daemon deleted was empty, and does not come back with an older content. An
+ *       empty copy is as good as none: it stands for what the deletion left.
  *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
  */
@@ -59,6 +61,52 @@ static void check_content_of_empty(struct sim *s, struct vengine *e, uint32_t db
 		memcpy(r->body, old->body, sizeof(r->body));
 	else
 		memcpy(r->body, s->emptied[db][key], sizeof(r->body));
+	if (content_missing(r->body, s->deleted[db][key]) < 0)
+		memcpy(r->body, s->deleted[db][key], sizeof(r->body));
+}
+
+void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
+	       const struct vrecord *old)
+{
+	bool is_owner = old->is_present && old->header.dmaster == e->node->pnn;
+
+	sim_trace(s, "node %u: db %u key %u deleted, rsn %llu%s", e->node->pnn, db, key,
+		  (unsigned long long)old->header.rsn, is_owner ? ", as its owner" : "");
+	if (!old->is_present)
+		return;
+	if (old->n > 0)
+		sim_fail(s, "I3 (lost write)", "node %u deletes db %u key %u, which is not empty",
+			 e->node->pnn, db, key);
+	if (content_missing(s->deleted[db][key], old->body) < 0)
+		memcpy(s->deleted[db][key], old->body, sizeof(old->body));
+	s->vacuumed++;
+}
+
+static bool vacuumed_is_key(struct sim *s, uint32_t db, uint32_t key)
+{
+	bool is_full = false, is_copied = false;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct vrecord *r = vrecord_of(s->node[i].engine, db, key);
+
+		if (!r->is_present)
+			continue;
+		is_copied = true;
+		is_full |= r->header.dmaster == s->node[i].pnn && r->n > 0;
+	}
+	return is_full || !is_copied;
+}
+
+bool check_is_vacuumed(struct sim *s, const char **why)
+{
+	for (uint32_t d = 0; d < s->dbs; d++) {
+		for (uint32_t k = 0; k < s->keys; k++) {
+			*why = s->key_name[k];
+			if (!vacuumed_is_key(s, d, k))
+				return false;
+		}
+	}
+	return true;
 }
 
 static void check_acquired(struct sim *s, struct vengine *e, uint32_t db, uint32_t key)
@@ -94,6 +142,11 @@ static void check_acquired(struct sim *s, struct vengine *e, uint32_t db, uint32
 				 e->node->pnn, db, key, (unsigned long long)r->header.rsn,
 				 r->body[writer], writer, v->node->pnn, v->seen[db][key][writer]);
 	}
+	if (content_missing(s->deleted[db][key], r->body) >= 0)
+		sim_fail(s, "R8 (resurrection)",
+			 "node %u becomes owner of db %u key %u rsn %llu with a content older than "
+			 "its deletion",
+			 e->node->pnn, db, key, (unsigned long long)r->header.rsn);
 	memcpy(e->seen[db][key], r->body, sizeof(r->body));
 }
 

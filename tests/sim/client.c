@@ -106,15 +106,40 @@ void vclient_locked(struct sim *s, struct vclient *c)
 	event_after(s, sim_delay(s, s->store_us), vclient_on_call, c, NULL, c->turn);
 }
 
+static void vclient_on_schedule(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+	uint32_t db = (uint32_t)(number >> 8), key = number & 0xFF;
+
+	(void)data;
+	if (!vengine_can_run(e))
+		return; /* the pass finds it */
+	core_vacuum_schedule(e->core, e->file.db[db].db_id,
+			     slice_of(s->key_name[key], strlen(s->key_name[key])));
+	vengine_after(e);
+}
+
+/* It has emptied a record, and tells the daemon; one in eight does not come that far */
+static void vclient_schedule(struct sim *s, struct vclient *c)
+{
+	if (s->has_vacuum && random_next(&s->vacuums) % 8 != 0)
+		event_after(s, random_next(&s->vacuums) % 500, vclient_on_schedule, c->e, NULL,
+			    (uint64_t)c->db << 8 | c->key);
+}
+
 static void vclient_finish(struct sim *s, struct vclient *c)
 {
 	uint32_t what = sim_below(s, 100);
 
 	check_hold(s, c);
+	if (s->is_emptying)
+		what = 0;
 	if (what < 75)
-		check_write(s, c->e, c->db, c->key, what < 6);
+		check_write(s, c->e, c->db, c->key, what < s->empty_percent);
 	c->is_unkillable = false;
 	vstore_client_unlock(s, c);
+	if (what < s->empty_percent)
+		vclient_schedule(s, c);
 	c->tries = 0;
 	c->state = VCLIENT_IDLE;
 	c->turn++;

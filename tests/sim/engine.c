@@ -627,6 +627,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 		  (unsigned long long)e->boot_id, e->number);
 	e->core = core_new(config, &vengine_ops, e);
 	free(config);
+	core_vacuum_tune(e->core, s->vacuum_delay_ms, s->vacuum_interval_ms);
 	if (n->pfile.exists)
 		core_db_found(e->core, SIM_PERSISTENT, DB_PERSISTENT);
 	event_after(s, sim_delay(s, 5000), vengine_on_topology, e, NULL, 0);

@@ -37,6 +37,11 @@ static const struct {
 	{ "session-forgets", CORE_BUG_SESSION_FORGETS },
 	{ "answer-early", CORE_BUG_ANSWER_EARLY },
 	{ "commit-early", CORE_BUG_COMMIT_EARLY },
+	{ "vacuum-no-tombstone", CORE_BUG_VACUUM_NO_TOMBSTONE },
+	{ "vacuum-own-first", CORE_BUG_VACUUM_OWN_FIRST },
+	{ "vacuum-rsn-back", CORE_BUG_VACUUM_RSN_BACK },
+	{ "vacuum-moved", CORE_BUG_VACUUM_MOVED },
+	{ "parked-for-ever", CORE_BUG_PARKED_FOR_EVER },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
 
@@ -137,7 +142,8 @@ static void tell_failure(struct sim *s, const struct arguments *a)
 static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct sim_options *o,
 			  bool is_telling)
 {
-	uint64_t steps = 0, digest, writes = 0, fences = 0, views = 0, commits = 0, failed = 0;
+	uint64_t steps = 0, digest, writes = 0, fences = 0, views = 0, commits = 0, failed = 0,
+		 vacuumed = 0;
 
 	for (uint64_t seed = a->first; seed <= a->last; seed++) {
 		crash_prepare(seed, o);
@@ -157,6 +163,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		writes += s->writes;
 		fences += s->fences;
 		commits += s->commits;
+		vacuumed += s->vacuumed;
 		views += s->activations;
 		if (!a->is_twice)
 			continue;
@@ -173,10 +180,11 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 	if (failed != 0)
 		return failed;
 	if (is_telling)
-		printf("seeds %llu-%llu passed: %llu steps, %llu writes, %llu commits, %llu "
-		       "activations, %llu fencings\n",
+		printf("seeds %llu-%llu passed: %llu steps, %llu writes, %llu deletions, %llu "
+		       "commits, %llu activations, %llu fencings\n",
 		       (unsigned long long)a->first, (unsigned long long)a->last,
 		       (unsigned long long)steps, (unsigned long long)writes,
+		       (unsigned long long)vacuumed,
 		       (unsigned long long)commits, (unsigned long long)views, (unsigned long long)fences);
 	return 0;
 }

@@ -189,6 +189,37 @@ static struct vclient *sim_idle_client(struct sim *s, uint32_t i)
 	return &e->client[0];
 }
 
+static bool sim_is_vacuumed(struct sim *s)
+{
+	const char *why;
+
+	return check_is_vacuumed(s, &why);
+}
+
+/* Somebody empties each record; after a while no file has anything of them */
+static void sim_vacuum(struct sim *s)
+{
+	uint64_t limit_us = (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000;
+	const char *why;
+
+	s->is_emptying = true;
+	for (uint32_t d = 0; d < s->dbs; d++) {
+		for (uint32_t k = 0; k < s->keys && !s->has_failed; k++) {
+			vclient_fetch(s, sim_idle_client(s, (uint32_t)random_next(&s->vacuums) % s->n), d,
+				      k);
+			if (!sim_run_until(s, s->now_us + limit_us, sim_is_quiet))
+				sim_tell_unanswered(s);
+		}
+	}
+	s->is_emptying = false;
+	/* a pass, or what it finds may have to rest and to be tried again */
+	limit_us = 40ULL * (s->vacuum_interval_ms + s->vacuum_delay_ms + 100) * 1000;
+	if (!s->has_failed && !sim_run_until(s, s->now_us + limit_us, sim_is_vacuumed)) {
+		check_is_vacuumed(s, &why);
+		sim_fail(s, "liveness", "what is left of %s is not deleted", why);
+	}
+}
+
 static void sim_finish(struct sim *s)
 {
 	const char *why = "";
@@ -220,6 +251,8 @@ static void sim_finish(struct sim *s)
 			}
 		}
 	}
+	if (!s->has_failed && s->has_vacuum)
+		sim_vacuum(s);
 	if (!s->has_failed && s->has_traverses)
 		sim_traverse(s);
 	for (uint32_t i = 0; i < s->n && !s->has_failed; i++) {
@@ -251,6 +284,14 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->traverses, seed ^ 0x7A7A7A7A);
 	s->has_traverses = random_next(&s->traverses) % 3 == 0;
 	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;
+	random_seed(&s->vacuums, seed ^ 0x56565656);
+	s->empty_percent = 6;
+	s->has_vacuum = random_next(&s->vacuums) % 4 != 0;
+	if (s->has_vacuum) {
+		s->vacuum_delay_ms = 1U << random_next(&s->vacuums) % 9;
+		s->vacuum_interval_ms = 10U << random_next(&s->vacuums) % 6;
+		s->empty_percent += (uint32_t)(random_next(&s->vacuums) % 40);
+	}
 	sim_set_up(s);
 	for (uint32_t i = 0; i < s->n; i++)
 		event_after(s, sim_delay(s, 50000), sim_on_power, &s->node[i], NULL, 0);

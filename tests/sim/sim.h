@@ -498,6 +498,10 @@ void sim_fail(struct sim *s, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	       const struct vrecord *old);
+void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
+	       const struct vrecord *old);
+/* Whether no file has anything left of the records that are empty */
+bool check_is_vacuumed(struct sim *s, const char **why);
 void check_hold(struct sim *s, struct vclient *c);
 /* A client of e, which holds the record, writes it */
 void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bool is_emptied);
@@ -541,6 +545,12 @@ struct sim {
 	bool has_bad_files; /* a record cannot be given away now and then */
 	bool has_traverses;
 	uint64_t traverse_clients;
+	/* Empty records are deleted in most runs; what clients know to be deleted, and how much of
+	 * what they write is nothing */
+	struct random vacuums;
+	bool has_vacuum, is_emptying;
+	uint32_t vacuum_delay_ms, vacuum_interval_ms, empty_percent;
+	uint64_t vacuumed;
 	struct event_queue queue;
 	uint64_t now_us, step;
 	uint64_t digest; /* of everything that happened, to compare two runs */
@@ -578,6 +588,7 @@ struct sim {
 	char key_name[SIM_KEYS][24];
 	char db_name[SIM_DBS][24];
 	uint16_t emptied[SIM_DBS][SIM_KEYS][SIM_WRITERS];
+	uint16_t deleted[SIM_DBS][SIM_KEYS][SIM_WRITERS]; /* its last content, by the daemon */
 	struct vgiven given[SIM_DBS][SIM_KEYS][16]; /* the last hand-offs */
 	uint32_t given_n[SIM_DBS][SIM_KEYS];
 	struct vgeneration *generations;

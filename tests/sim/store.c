@@ -296,12 +296,13 @@ int vstore_del(void *world, uint32_t db_id, struct slice key)
 	struct vengine *e = world;
 	uint32_t i;
 	int k;
-	struct vrecord *r = vrecord_find(e, db_id, key, true, &i, &k);
+	struct vrecord *r = vrecord_find(e, db_id, key, true, &i, &k), old;
 
 	if (r == NULL)
 		return -EIO;
-	sim_trace(e->sim, "node %u: db %u key %d deleted", e->node->pnn, i, k);
+	old = *r;
 	*r = (struct vrecord){ 0 };
+	check_del(e->sim, e, i, (uint32_t)k, &old);
 	vtraverse_moved(e->sim, i, (uint32_t)k);
 	return 0;
 }

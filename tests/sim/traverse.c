@@ -104,7 +104,9 @@ static void vread_on_read(struct sim *s, void *object, void *data, uint64_t numb
 		for (uint32_t k = r->chain; k < s->keys; k += s->chains) {
 			const struct vrecord *v = &db->record[k];
 
-			if (!v->is_present || v->header.dmaster != r->want.dmaster)
+			if (!v->is_present || (r->want.only_empty && v->n > 0) ||
+			    (r->want.dmaster != CORE_UNKNOWN_PNN &&
+			     v->header.dmaster != r->want.dmaster))
 				continue;
 			r->header[r->n] = v->header;
 			r->key[r->n++] = k;
@@ -121,7 +123,8 @@ void vtraverse_read(void *world, const struct core_traverse_read *want)
 	for (; r.db < e->sim->dbs; r.db++)
 		if (e->file.db[r.db].is_open && e->file.db[r.db].db_id == want->db_id)
 			break;
-	if (r.db == e->sim->dbs || want->chain >= e->sim->chains || want->dmaster != e->node->pnn) {
+	if (r.db == e->sim->dbs || want->chain >= e->sim->chains || 
+	    (want->dmaster != e->node->pnn && !want->only_empty)) {
 		sim_fail(e->sim, "traverse", "node %u is to read what does not exist",
 			 e->node->pnn);
 		return;
