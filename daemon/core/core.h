@@ -235,7 +235,6 @@ enum core_bug {
 	CORE_BUG_VACUUM_OWN_FIRST = 1 << 15, /* R8: the own copy is deleted first */
 	CORE_BUG_VACUUM_RSN_BACK = 1 << 16, /* R8: a new record's rsn is not above a deleted one's */
 	CORE_BUG_VACUUM_MOVED = 1 << 17, /* R8: a record that moved is taken for one that never did */
-	CORE_BUG_PARKED_FOR_EVER = 1 << 18, /* R8: who is parked does not go back to the lmaster */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */

@@ -38,7 +38,7 @@ static void parked_look(struct core *c, struct keystate *k)
 
 void parked_tick(struct core *c)
 {
-	if (core_now(c) < c->parked_due_ms || core_has_bug(c, CORE_BUG_PARKED_FOR_EVER))
+	if (core_now(c) < c->parked_due_ms)
 		return;
 	c->parked_due_ms = UINT64_MAX;
 	keystate_each(c, parked_look);

@@ -8,8 +8,7 @@
  *   I2  a hand-off raises the rsn; who becomes owner has an rsn above every copy
  *   I3  who becomes owner holds all that the clients of any file that counts made or saw. Content
  *       is a vector: how many writes of each incarnation went into it.
- *   R8  a record that the daemon deleted was empty, and does not come back with an older content. An
- *       empty copy is as good as none: it stands for what the deletion left.
+ *   R8  a record that the daemon deleted was empty, and does not come back with an older content
  *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
  */
@@ -61,8 +60,9 @@ static void check_content_of_empty(struct sim *s, struct vengine *e, uint32_t db
 		memcpy(r->body, old->body, sizeof(r->body));
 	else
 		memcpy(r->body, s->emptied[db][key], sizeof(r->body));
-	if (content_missing(r->body, s->deleted[db][key]) < 0)
-		memcpy(r->body, s->deleted[db][key], sizeof(r->body));
+	/* Empty is empty: it stands for what the last client that emptied it has left */
+	if (content_missing(r->body, s->emptied[db][key]) < 0)
+		memcpy(r->body, s->emptied[db][key], sizeof(r->body));
 }
 
 void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,

@@ -41,7 +41,6 @@ static const struct {
 	{ "vacuum-own-first", CORE_BUG_VACUUM_OWN_FIRST },
 	{ "vacuum-rsn-back", CORE_BUG_VACUUM_RSN_BACK },
 	{ "vacuum-moved", CORE_BUG_VACUUM_MOVED },
-	{ "parked-for-ever", CORE_BUG_PARKED_FOR_EVER },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
 

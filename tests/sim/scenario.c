@@ -212,8 +212,8 @@ static void sim_vacuum(struct sim *s)
 		}
 	}
 	s->is_emptying = false;
-	/* a pass, or what it finds may have to rest and to be tried again */
-	limit_us = 40ULL * (s->vacuum_interval_ms + s->vacuum_delay_ms + 100) * 1000;
+	/* at worst a pass, 60 intervals after the last, finds it; then it rests, and is tried again */
+	limit_us = 70ULL * (s->vacuum_interval_ms + s->vacuum_delay_ms + 100) * 1000;
 	if (!s->has_failed && !sim_run_until(s, s->now_us + limit_us, sim_is_vacuumed)) {
 		check_is_vacuumed(s, &why);
 		sim_fail(s, "liveness", "what is left of %s is not deleted", why);

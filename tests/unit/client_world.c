@@ -232,6 +232,16 @@ void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id
 	clients_committed(c->engine, client, reqid, COMMIT_REFUSED, "refused");
 }
 
+void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key)
+{
+	(void)c, (void)db_id, (void)key;
+}
+
+void core_vacuum_tune(struct core *c, uint32_t delay_ms, uint32_t interval_ms)
+{
+	(void)c, (void)delay_ms, (void)interval_ms;
+}
+
 int core_attach(struct core *c, const char *name, uint32_t db_flags)
 {
 	uint32_t db_id = jenkins_db_id(name);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 if HAVE_CMOCKA
 core_tests = tests/unit/test_core tests/unit/test_commit tests/unit/test_core_view tests/unit/test_roster \
-	tests/unit/test_traverse
+	tests/unit/test_traverse tests/unit/test_vacuum
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
 
@@ -24,6 +24,11 @@ tests_unit_test_traverse_SOURCES = \
 	tests/unit/test_traverse.c tests/unit/core_world.c tests/unit/core_world.h
 tests_unit_test_traverse_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_traverse_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
+
+tests_unit_test_vacuum_SOURCES = \
+	tests/unit/test_vacuum.c tests/unit/core_world.c tests/unit/core_world.h
+tests_unit_test_vacuum_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_vacuum_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
 
 tests_unit_test_roster_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_roster_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)

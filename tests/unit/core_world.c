@@ -184,7 +184,8 @@ static int w_put(void *v, uint32_t db_id, struct slice key, const struct record_
 }
 static int w_del(void *v, uint32_t db_id, struct slice key)
 {
-	(void)v, (void)db_id, (void)key;
+	(void)db_id, (void)key;
+	((struct world *)v)->has_record = false;
 	return 0;
 }
 static void w_sweep(void *v, uint32_t db_id, uint64_t cookie)

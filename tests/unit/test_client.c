@@ -861,6 +861,41 @@ static void test_key_lengths(void **state)
 	peer_close(p);
 }
 
+/* What Samba sends for each deleted record, and all that is not quite so */
+static void test_schedule_for_deletion(void **state)
+{
+	const uint32_t opcode = CTDB_CONTROL_SCHEDULE_FOR_DELETION;
+	struct peer *p = peer_open();
+	struct ctdb_key_data k = { .db_id = attach(p, "deleted.tdb"), .key = slice_of("key", 3) };
+	uint8_t data[64] = { 0 };
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+	uint32_t lie;
+
+	(void)state;
+	ctdb_key_data_encode(&w, &k);
+	assert_int_equal(w.len, 39);
+	for (uint32_t len = 0; len <= sizeof(data); len++) {
+		assert_int_equal(peer_control(p, 0, opcode, data, len, &a), len == w.len ? 0 : -1);
+		assert_int_equal(a.control.text.len > 0, len != w.len);
+	}
+	for (lie = 0; lie < 100; lie++) {
+		memcpy(data + 32, &lie, 4); /* the length of the key */
+		assert_int_equal(peer_control(p, 0, opcode, data, w.len, &a), lie == 3 ? 0 : -1);
+	}
+	lie = UINT32_MAX;
+	memcpy(data + 32, &lie, 4);
+	assert_int_equal(peer_control(p, 0, opcode, data, w.len, &a), -1);
+	lie = 0;
+	memcpy(data + 32, &lie, 4); /* no key */
+	assert_int_equal(peer_control(p, 0, opcode, data, 36, &a), -1);
+	lie = 3;
+	memcpy(data + 32, &lie, 4);
+	data[0] ^= 1; /* no such database */
+	assert_int_equal(peer_control(p, 0, opcode, data, w.len, &a), -1);
+	peer_close(p);
+}
+
 /* Before the first view calls and attaches wait, and nothing else does */
 static void test_waiting(void **state)
 {
@@ -1243,6 +1278,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_status_json),
 		ACTIVE(test_status_of_many),
 		ACTIVE(test_attach),
+		ACTIVE(test_schedule_for_deletion),
 		ACTIVE(test_calls),
 		ACTIVE(test_key_lengths),
 		ACTIVE(test_commit),
