@@ -17,10 +17,16 @@ tests_cluster_hold_lock_LDADD = libcotdb.la
 tests_cluster_hold_lock_LDFLAGS = -no-install
 EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-persistent tests/ctdb/test-samba tests/ctdb/test-traverse
 EXTRA_DIST += tests/samba/smb.py tests/samba/torture.py tests/samba/load.py tests/samba/compare-torture tests/samba/ctdbd-passes tests/samba/long-torture tests/samba/test-kill tests/samba/test-serve tests/samba/test-torture
+EXTRA_DIST += tests/ctdb/test-vacuum
 noinst_PROGRAMS += tests/ctdb/fill-db
 tests_ctdb_fill_db_SOURCES = tests/ctdb/fill-db.c
 tests_ctdb_fill_db_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
 tests_ctdb_fill_db_LDADD = libcotdb-base.a $(TDB_LIBS)
+noinst_PROGRAMS += tests/ctdb/delete-many
+tests_ctdb_delete_many_SOURCES = tests/ctdb/delete-many.c
+tests_ctdb_delete_many_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
+tests_ctdb_delete_many_LDADD = libcotdb.la $(TDB_LIBS)
+tests_ctdb_delete_many_LDFLAGS = -no-install
 
 # Beside `make check`: the simulator with more seeds and the planted bugs, all of `make check` with
 # sanitizers (in a build folder of its own), and the tests that need a cluster, as root
