@@ -85,6 +85,7 @@ static struct core *story_begin(void)
 	ops = *c->ops;
 	ops.multicast = story_multicast;
 	c->ops = &ops;
+	core_vacuum_tune(c, 10, 100);
 	ring_seq = ring.seq;
 	return c;
 }
@@ -364,8 +365,9 @@ static void tell_packets(struct core *c)
 				    .rsn = 7,
 				    .n = 1,
 				    .key = slice_of("key", 3),
-				    .data = type == PACKET_REPORT ? slice_of(e.p, e.len)
-								  : slice_of("body", 4) };
+				    .data = type == PACKET_REPORT || packet_is_vacuum(type)
+						? slice_of(e.p, e.len)
+						: slice_of("body", 4) };
 
 		packet_prepare(c, c->node[1], &p, &w);
 		tell(STEP_PACKET_NEXT, w.p, w.len);

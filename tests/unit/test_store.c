@@ -716,6 +716,32 @@ static void test_read(void **state)
 	assert_int_equal(w->core.next_chain, CORE_CHAIN_END);
 }
 
+/* A pass for deletion: empty records only, and so many chains at a time */
+static void test_read_empty(void **state)
+{
+	struct world *w = *state;
+	unsigned int batches = 0;
+
+	read_fill(w);
+	w->core.records = 0;
+	for (uint32_t chain = 0; chain != CORE_CHAIN_END; chain = w->core.next_chain, batches++) {
+		struct core_traverse_read r = { .cookie = ++w->core.cookie,
+						.db_id = DB,
+						.chain = chain,
+						.dmaster = CORE_UNKNOWN_PNN,
+						.with_empty = true,
+						.only_empty = true,
+						.chains = 100 };
+
+		assert_int_equal(chain, batches * 100);
+		w->core.read_ends = 0;
+		store_traverse_read(&w->engine, &r);
+		assert_true(run_for(w, is_read, WAIT_MS));
+	}
+	assert_int_equal(batches, 11);
+	assert_int_equal(w->core.records, 1);
+}
+
 /* A client has a chain: what is read of this database waits for it, but not of another */
 static void test_read_busy(void **state)
 {
@@ -976,6 +1002,7 @@ int main(int argc, char **argv)
 		WORLD(test_sweep_of_damaged),
 		WORLD(test_sweep_worker_killed),
 		WORLD(test_read),
+		WORLD(test_read_empty),
 		WORLD(test_read_busy),
 		WORLD(test_read_worker_killed),
 		WORLD(test_commit),
