@@ -15,7 +15,7 @@ tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c
 tests_cluster_hold_lock_LDADD = libcotdb.la
 # no wrapper script: it is copied into a node, where libcotdb is installed
 tests_cluster_hold_lock_LDFLAGS = -no-install
-EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-persistent tests/ctdb/test-samba tests/ctdb/test-traverse
+EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-persistent tests/ctdb/test-readonly tests/ctdb/test-samba tests/ctdb/test-traverse
 EXTRA_DIST += tests/samba/smb.py tests/samba/torture.py tests/samba/load.py tests/samba/compare-torture tests/samba/ctdbd-passes tests/samba/long-torture tests/samba/test-kill tests/samba/test-serve tests/samba/test-torture
 EXTRA_DIST += tests/ctdb/test-vacuum
 noinst_PROGRAMS += tests/ctdb/fill-db
@@ -27,6 +27,12 @@ tests_ctdb_delete_many_SOURCES = tests/ctdb/delete-many.c
 tests_ctdb_delete_many_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
 tests_ctdb_delete_many_LDADD = libcotdb.la $(TDB_LIBS)
 tests_ctdb_delete_many_LDFLAGS = -no-install
+
+noinst_PROGRAMS += tests/ctdb/count-up
+tests_ctdb_count_up_SOURCES = tests/ctdb/count-up.c
+tests_ctdb_count_up_LDADD = libcotdb.la
+# no wrapper script: as hold-lock
+tests_ctdb_count_up_LDFLAGS = -no-install
 
 # Beside `make check`: the simulator with more seeds and the planted bugs, all of `make check` with
 # sanitizers (in a build folder of its own), and the tests that need a cluster, as root

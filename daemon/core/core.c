@@ -160,6 +160,7 @@ void core_tick(struct core *c)
 	commit_tick(c);
 	parked_tick(c);
 	vacuum_tick(c);
+	sticky_tick(c);
 	core_run(c);
 }
 
@@ -178,6 +179,8 @@ uint64_t core_deadline_ms(const struct core *c)
 		t = vacuum_deadline(c);
 	if (c->parked_due_ms < t)
 		t = c->parked_due_ms;
+	if (sticky_deadline(c) < t)
+		t = sticky_deadline(c);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;
@@ -215,6 +218,10 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_FORWARD:
 	case PACKET_GRANT:
 	case PACKET_ADOPT:
+	case PACKET_COPY:
+	case PACKET_REVOKE:
+	case PACKET_REVOKED:
+	case PACKET_UNCOPY:
 		record_packet(c, from, p);
 		break;
 	case PACKET_MESSAGE:

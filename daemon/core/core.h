@@ -58,6 +58,8 @@ struct record_header {
 #define DB_READONLY 2U
 #define DB_STICKY 4U
 #define DB_REPLICATED 8U
+/* What a volatile database may become when it is attached already, and then is for good */
+#define DB_PROPERTIES (DB_READONLY | DB_STICKY)
 
 /* ---- what the world does for the core ------------------------------------------------------ */
 
@@ -235,6 +237,11 @@ enum core_bug {
 	CORE_BUG_VACUUM_OWN_FIRST = 1 << 15, /* R8: the own copy is deleted first */
 	CORE_BUG_VACUUM_RSN_BACK = 1 << 16, /* R8: a new record's rsn is not above a deleted one's */
 	CORE_BUG_VACUUM_MOVED = 1 << 17, /* R8: a record that moved is taken for one that never did */
+	CORE_BUG_REVOKE_NOT_AWAITED = 1 << 20, /* a record is written before its copies are called in */
+	CORE_BUG_SWEEP_LEAVES_COPY = 1 << 21,  /* a copy can be read after its generation */
+	CORE_BUG_LENT_IS_SOLE = 1 << 24,       /* R8: a record that was lent is taken for one that never was elsewhere */
+	CORE_BUG_HELD_FOR_EVER = 1 << 23,      /* a record that is held is never let go */
+	CORE_BUG_READERS_OUTLIVE = 1 << 22,    /* whom nobody knows as a reader is taken for none */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */
@@ -317,11 +324,18 @@ void core_peer_sent(struct core *c, uint32_t pnn, size_t len_bytes);
 
 /* ---- events: databases and records ----------------------------------------------------------------- */
 
-/* 0: attached already; -EINPROGRESS: ops->attached follows; -EEXIST: the id belongs to another
+/* Also for an attached one, with DB_PROPERTIES that it is to have from now on.
+ * 0: it is so already; -EINPROGRESS: ops->attached follows; -EEXIST: the id belongs to another
  * name; -EINVAL: another type; -EUCLEAN: damaged, and no member has it; -ENOSPC */
 int core_attach(struct core *c, const char *name, uint32_t db_flags);
 /* Before the group is joined: a file of this node's from before */
 int core_db_found(struct core *c, const char *name, uint32_t db_flags);
+/* When a record of a sticky database is held, and how long (sticky.c). Before the first call: never. */
+struct core_sticky {
+	uint32_t moves; /* in a second */
+	uint64_t duration_ms, pindown_ms;
+};
+void core_sticky(struct core *c, const struct core_sticky *s);
 struct core_db_info {
 	uint32_t db_id;
 	uint32_t flags;
@@ -330,6 +344,7 @@ struct core_db_info {
 	bool is_behind; /* others have another content: it is not served, but fetched from source */
 	bool is_lost;	/* ... and no member has a good one */
 	uint32_t source;
+	uint64_t copies_out, revokes; /* lent by this node, and called in */
 };
 /* Database number i, in the order of attaching; -ENOENT behind the last */
 int core_db_info(const struct core *c, size_t i, struct core_db_info *info);
@@ -452,7 +467,7 @@ struct core_status {
 	struct core_gate_status gate[CORE_GATE_COUNT];
 	uint32_t views, recoveries;
 	uint64_t last_recovery_start_ms, last_recovery_end_ms;
-	uint64_t calls, calls_pending, handoffs_in, handoffs_out, forwards, created, adopted, parked;
+	uint64_t calls, calls_pending, handoffs_in, handoffs_out, copies_in, copies_out, revokes, forwards, created, adopted, parked;
 	uint64_t packets_sent, packets_received, locations;
 	uint64_t vacuum_scheduled, vacuum_candidates, vacuum_returned, vacuum_overflows, vacuum_passes;
 	uint64_t vacuumed; /* by this node as the lmaster */

@@ -16,12 +16,20 @@
 #include "internal.h"
 #include "lib/jenkins.h"
 
-struct db *db_get(struct core *c, uint32_t db_id)
+struct db *db_get(const struct core *c, uint32_t db_id)
 {
 	for (size_t i = 0; i < c->db_n; i++)
 		if (c->db[i]->db_id == db_id)
 			return c->db[i];
 	return NULL;
+}
+
+/* READONLY and STICKY never end, and say nothing about the file. So it does not matter in what order
+ * they come, and members that meet have what any of them has. */
+static void db_add_properties(struct db *db, uint32_t flags)
+{
+	if (!db_is_replicated(db))
+		db->flags |= flags & DB_PROPERTIES;
 }
 
 int db_learn(struct core *c, const char *name, uint32_t flags)
@@ -30,8 +38,12 @@ int db_learn(struct core *c, const char *name, uint32_t flags)
 	struct db *db = db_get(c, id);
 	int rc;
 
-	if (db != NULL)
-		return strcmp(db->name, name) == 0 ? 0 : -EEXIST;
+	if (db != NULL && strcmp(db->name, name) != 0)
+		return -EEXIST;
+	if (db != NULL) {
+		db_add_properties(db, flags);
+		return 0;
+	}
 	if (c->db_n == CORE_MAX_DBS)
 		return -ENOSPC;
 	rc = c->ops->db_open(c->world, id, name, flags);
@@ -94,6 +106,8 @@ static int db_told(struct core *c, struct member *m, const struct db_told *t)
 			return rc;
 		db = db_get(c, t->db_id);
 	}
+	if (!db_is_other(db->name, db->flags, t))
+		db_add_properties(db, t->flags);
 	if (db->told == NULL) {
 		db->told = t;
 		db->teller = m->pnn;
@@ -156,6 +170,7 @@ int core_attach(struct core *c, const char *name, uint32_t flags)
 {
 	uint8_t buf[CORE_NAME_SIZE + 32];
 	struct writer w = writer_of(buf, sizeof(buf));
+	uint32_t missing;
 	struct db *db;
 
 	if (name[0] == '\0' || strlen(name) >= CORE_NAME_SIZE || strchr(name, '/') != NULL)
@@ -164,16 +179,17 @@ int core_attach(struct core *c, const char *name, uint32_t flags)
 	if (db != NULL && strcmp(db->name, name) != 0)
 		return -EEXIST;
 	/* as CTDB has it: one that exists may have more of a type than was asked for, not less */
-	if (db != NULL && (db->flags & flags) != flags)
+	missing = db != NULL ? flags & ~db->flags : 0;
+	if ((missing & ~DB_PROPERTIES) != 0 || (missing != 0 && db_is_replicated(db)))
 		return -EINVAL;
 	if (db != NULL && db->replica.is_behind)
 		return db->replica.is_lost ? -EUCLEAN : -EINPROGRESS;
-	if (db != NULL)
+	if (db != NULL && missing == 0)
 		return 0;
-	if (c->db_n == CORE_MAX_DBS)
+	if (db == NULL && c->db_n == CORE_MAX_DBS)
 		return -ENOSPC;
 	writer_u8(&w, CONTROL_ATTACH);
-	writer_u32(&w, flags);
+	writer_u32(&w, flags | (db != NULL ? db->flags : 0));
 	writer_text(&w, name);
 	c->ops->multicast(c->world, buf, w.len);
 	return -EINPROGRESS;
@@ -195,6 +211,8 @@ int core_db_info(const struct core *c, size_t i, struct core_db_info *info)
 	info->is_behind = r->is_behind;
 	info->is_lost = r->is_lost;
 	info->source = r->source;
+	info->copies_out = c->db[i]->copies_out;
+	info->revokes = c->db[i]->revokes;
 	info->db_id = c->db[i]->db_id;
 	info->flags = c->db[i]->flags;
 	memcpy(info->name, c->db[i]->name, sizeof(info->name));

@@ -15,6 +15,7 @@
  *   commit.c    commits of this node's clients      replica.c  databases that all have
  *   vacuum.c    which empty records may go          erase.c    how they go
  *   parked.c    requests that waited too long
+ *   readonly.c  copies that others read             sticky.c   records that move too often
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -155,6 +156,7 @@ struct op { /* a packet or a call that waits for the chain lock */
 	uint32_t from, generation; /* packet */
 	uint64_t client;	   /* call */
 	uint32_t reqid, callid;
+	bool is_readonly;
 	size_t len; /* packet bytes behind */
 	uint8_t data[];
 };
@@ -162,6 +164,12 @@ struct waiter { /* a call that waits for the record */
 	struct waiter *next;
 	uint64_t client;
 	uint32_t reqid, callid;
+	bool is_readonly; /* a copy to read would do */
+};
+/* The owner calls in the copies of its record (readonly.c) */
+struct revoke {
+	uint64_t awaited[CORE_MAX_NODES / 64]; /* who has not said yet that he has none */
+	size_t n;
 };
 struct keystate {
 	struct keystate *next;
@@ -172,9 +180,12 @@ struct keystate {
 	bool is_blocked;		/* the store will call core_key_unlocked() */
 	struct waiter *waiter_first, **waiter_last;
 	uint32_t asked_generation; /* the lmaster was asked in it, 0: not */
-	uint32_t *parked;	   /* pnns whose definitive forward came before the record */
+	uint32_t *parked;	   /* those whose forward came before the record, or has to wait */
 	size_t parked_n;
 	uint64_t parked_ms; /* when they go back to the lmaster */
+	struct revoke *revoke; /* NULL: none is under way */
+	uint64_t held_until_ms;	    /* sticky.c; 0: not held */
+	struct keystate *held_next; /* those that are held, in the order of their time */
 	uint8_t key[];
 };
 struct keytable {
@@ -198,7 +209,7 @@ struct location {
 	uint8_t keylen_hi;
 	bool is_definitive;
 	bool is_sole; /* made new for holder in this generation, and never moved: no other copy exists */
-	uint32_t *waiting; /* pnns whose request waits for the sweep */
+	uint32_t *waiting; /* those whose request waits for the sweep */
 	uint8_t key[];
 };
 struct chunk {
@@ -264,6 +275,7 @@ struct db {
 	char name[CORE_NAME_SIZE];
 	struct replica replica;
 	bool is_swept; /* by this node, in this generation */
+	uint64_t copies_out, revokes;
 	const struct db_told *told; /* what counts of it; inside db_settle() only */
 	uint32_t teller;
 };
@@ -280,6 +292,41 @@ struct hint { /* hint.c */
 	bool is_steady;
 };
 #define HINT_COUNT 4096
+
+/* ---- readonly.c: who was lent a copy of a record, in this generation ---- */
+
+#define READERS_MAX 7
+struct readers {
+	uint64_t hash;
+	uint16_t n; /* 0: not known, it may be anybody */
+	uint16_t pnn[READERS_MAX];
+};
+#define READERS_COUNT 4096
+
+/* ---- sticky.c: how often a record moves ---- */
+
+struct moves {
+	uint64_t hash, rsn, since_ms; /* it had that rsn then */
+	uint64_t until_ms;	      /* it is sticky */
+};
+#define MOVES_COUNT 1024
+
+/* Who asks for a record is a pnn, with this bit when a copy to read would do */
+#define ORIG_READONLY 0x80000000U
+static inline uint32_t orig_pnn(uint32_t orig)
+{
+	return orig & ~ORIG_READONLY;
+}
+static inline bool orig_is_readonly(uint32_t orig)
+{
+	return (orig & ORIG_READONLY) != 0;
+}
+
+/* In a record's header, as clients know them (database.md) */
+#define RECORD_MIGRATED_WITH_DATA 0x00010000U
+#define RECORD_IS_LENT		  0x01000000U /* the owner's: others have copies, nobody writes it */
+#define RECORD_IS_COPY		  0x02000000U /* a copy that may be read */
+#define RECORD_READONLY_FLAGS	  0x0F000000U /* these, and what CTDB uses while it revokes */
 
 struct loop { /* packets to oneself: [0, len) waits, in order */
 	uint8_t *buf;
@@ -333,6 +380,11 @@ struct core {
 	struct keytable keys;
 	struct location_table locations;
 	struct hint hint[HINT_COUNT];
+	struct readers readers[READERS_COUNT];
+	struct core_sticky sticky;
+	struct moves moves[MOVES_COUNT];
+	struct keystate *held_first, *held_last;
+	uint64_t copies_n; /* that the sweep has found, and that can still be read */
 	uint64_t refused_log_ms; /* requests that were refused: not to be logged before */
 	uint32_t refused_n;	 /* ... since the last that was */
 	struct registration *srvid[SRVID_BUCKETS];
@@ -380,6 +432,10 @@ enum packet_type {
 			    block key */
 	PACKET_GRANT,	 /* owner -> orig: u32 db, u64 rsn, u32 flags, block key, block body */
 	PACKET_REFUSED,	 /* owner -> orig, it cannot give the record: u32 db, block key */
+	PACKET_COPY,	 /* owner -> orig, to read: as GRANT */
+	PACKET_REVOKE,	 /* owner -> who may have a copy: u32 db, block key */
+	PACKET_REVOKED,	 /* ... it has none: as REVOKE */
+	PACKET_UNCOPY,	 /* to oneself, for a copy that the sweep has found: as REVOKE */
 	PACKET_LOCATION, /* giver -> lmaster: u32 db, u32 dmaster, u64 rsn, block key */
 	PACKET_ADOPT,	 /* lmaster -> holder: u32 db, u64 rsn, u8 is_new, block key */
 	PACKET_REPORT,	/* sweep -> lmaster: u32 db, u32 n, n x (u64 rsn, u8 is_owner, block key) */
@@ -503,7 +559,7 @@ void slot_assign(struct core *c);
 uint32_t slot_lmaster(const struct core *c, uint64_t hash);
 
 /* db.c */
-struct db *db_get(struct core *c, uint32_t db_id);
+struct db *db_get(const struct core *c, uint32_t db_id);
 int db_learn(struct core *c, const char *name, uint32_t flags); /* from STATE or ATTACH */
 /* A database that the cluster has cannot be opened here: retires */
 void db_missing(struct core *c);
@@ -542,15 +598,16 @@ struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, st
 void keystate_drop_if_idle(struct core *c, struct keystate *k);
 void keystate_free_all(struct core *c);
 void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
-			 uint32_t callid);
+			 uint32_t callid, bool is_readonly);
 void keystate_free_waiter(struct core *c, struct waiter *w);
-void keystate_park(struct core *c, struct keystate *k, uint32_t pnn);
+void keystate_park(struct core *c, struct keystate *k, uint32_t orig);
 /* The chain lock of a key for a packet or a call: 0; -EAGAIN: taken, queue at *k; or -errno */
 int keystate_lock(struct core *c, uint64_t hash, uint32_t db_id, struct slice key,
 		  struct keystate **k);
 /* Behind those that wait for the chain lock already */
 void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p);
-void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid);
+void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid,
+			 bool is_readonly);
 /* Every keystate; f may not add or remove any but the one it is given */
 void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k));
 static inline struct slice keystate_key(const struct keystate *k)
@@ -560,6 +617,7 @@ static inline struct slice keystate_key(const struct keystate *k)
 
 /* request.c */
 void request_ask(struct core *c, struct keystate *k);
+/* The record is here, as h and body: who waits for it is answered, as far as this will do for him */
 void request_answer(struct core *c, struct keystate *k, const struct record_header *h,
 		    struct slice body);
 /* The owner cannot give the record: who waits for it is told so */
@@ -568,6 +626,28 @@ void request_activate(struct core *c);
 
 /* record.c */
 void record_packet(struct core *c, uint32_t from, const struct packet *p);
+/* orig is told that the record cannot be given to it */
+void record_refuse(struct core *c, const struct packet *f, const char *why, int rc);
+/* A record cannot be stored that must be: the engine ends */
+void record_lose(struct core *c, const struct packet *p, int rc);
+/* Those parked at k follow the record to its owner */
+void record_forward_parked(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn);
+
+/* readonly.c; all but the last two with the chain lock held */
+/* Lends a copy of this node's record to f->orig */
+void readonly_lend(struct core *c, const struct packet *f, struct record_header h,
+		   struct slice body);
+/* Calls in the copies; what waits at k goes on when none is left */
+void readonly_revoke(struct core *c, struct keystate *k);
+void readonly_packet(struct core *c, uint32_t from, const struct packet *p);
+/* A copy of an older generation: not to be read any more before DONE is sent */
+void readonly_swept(struct core *c, uint32_t db_id, struct slice key);
+void readonly_activate(struct core *c);
+
+/* sticky.c */
+void sticky_arrived(struct core *c, const struct packet *p); /* by GRANT */
+void sticky_tick(struct core *c);
+uint64_t sticky_deadline(const struct core *c);
 
 /* hint.c */
 void hint_learn(struct core *c, uint64_t hash, uint32_t giver);
@@ -600,6 +680,7 @@ void parked_tick(struct core *c);
 void sweep_activate(struct core *c);
 void sweep_report(struct core *c, uint32_t from, const struct packet *p);
 void sweep_done(struct core *c, uint32_t from);
+void sweep_check(struct core *c);
 
 /* message.c */
 void message_deliver(struct core *c, uint64_t srvid, struct slice data);

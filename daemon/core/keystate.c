@@ -5,9 +5,12 @@
  *   op      packets and calls that found the chain lock taken; they run in order when the store
  *           says that it can be had, and whatever comes later for the key queues behind them
  *   waiter  calls that wait for the record to come here; the lmaster is asked once for all
- *   parked  nodes whose definitive forward overtook the record (rule R3)
+ *   parked  nodes whose definitive forward overtook the record (rule R3), or that have to wait at its
+ *           owner until the copies are called in
+ *   revoke  whose word that he has no copy is awaited
+ *   held    it stays here for a while (sticky.c)
  *
- * A keystate exists only while one of the three does.
+ * A keystate exists only while one of them does.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -95,6 +98,7 @@ static void keystate_free(struct core *c, struct keystate *k)
 		free(w);
 	}
 	free(k->parked);
+	free(k->revoke);
 	if (k->keylen > SMALL_KEY || c->keys.spare_n == SPARE_MAX) {
 		free(k);
 		return;
@@ -108,7 +112,8 @@ void keystate_drop_if_idle(struct core *c, struct keystate *k)
 {
 	struct keystate **p;
 
-	if (k->op_first != NULL || k->waiter_first != NULL || k->parked_n > 0 || k->is_blocked)
+	if (k->op_first != NULL || k->waiter_first != NULL || k->parked_n > 0 || k->is_blocked ||
+	    k->revoke != NULL || k->held_until_ms != 0)
 		return;
 	for (p = &c->keys.bucket[k->hash & (c->keys.buckets - 1)]; *p != k; p = &(*p)->next)
 		;
@@ -153,7 +158,7 @@ void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k)
 }
 
 void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
-			 uint32_t callid)
+			 uint32_t callid, bool is_readonly)
 {
 	struct waiter *w = c->keys.spare_waiter;
 
@@ -167,6 +172,7 @@ void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, ui
 	w->client = client;
 	w->reqid = reqid;
 	w->callid = callid;
+	w->is_readonly = is_readonly;
 	*k->waiter_last = w;
 	k->waiter_last = &w->next;
 	c->count.calls_pending++;
@@ -184,17 +190,20 @@ void keystate_free_waiter(struct core *c, struct waiter *w)
 	c->keys.spare_waiter_n++;
 }
 
-void keystate_park(struct core *c, struct keystate *k, uint32_t pnn)
+void keystate_park(struct core *c, struct keystate *k, uint32_t orig)
 {
-	for (size_t i = 0; i < k->parked_n; i++)
-		if (k->parked[i] == pnn)
-			return;
+	for (size_t i = 0; i < k->parked_n; i++) {
+		if (orig_pnn(k->parked[i]) != orig_pnn(orig))
+			continue;
+		k->parked[i] &= orig; /* the record itself, if one of the two wants it */
+		return;
+	}
 	if (k->parked_n == 0)
 		parked_begin(c, k);
 	k->parked = realloc(k->parked, (k->parked_n + 1) * sizeof(*k->parked));
 	if (k->parked == NULL)
 		abort();
-	k->parked[k->parked_n++] = pnn;
+	k->parked[k->parked_n++] = orig;
 }
 
 static struct op *op_append(struct keystate *k, size_t len)
@@ -230,7 +239,8 @@ void keystate_block_packet(struct keystate *k, uint32_t from, const struct packe
 	memcpy(o->data, p->raw.p, p->raw.len);
 }
 
-void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid)
+void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid,
+			 bool is_readonly)
 {
 	struct op *o = op_append(k, 0);
 
@@ -238,4 +248,5 @@ void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, ui
 	o->client = client;
 	o->reqid = reqid;
 	o->callid = callid;
+	o->is_readonly = is_readonly;
 }

@@ -19,6 +19,7 @@ libcore_a_SOURCES = \
 	daemon/core/message.c \
 	daemon/core/packet.c \
 	daemon/core/parked.c \
+	daemon/core/readonly.c \
 	daemon/core/record.c \
 	daemon/core/replica.c \
 	daemon/core/request.c \
@@ -27,6 +28,7 @@ libcore_a_SOURCES = \
 	daemon/core/session.c \
 	daemon/core/slot.c \
 	daemon/core/status.c \
+	daemon/core/sticky.c \
 	daemon/core/supervise.c daemon/core/supervise.h \
 	daemon/core/sweep.c \
 	daemon/core/traverse.c daemon/core/traverse.h \

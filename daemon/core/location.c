@@ -186,9 +186,12 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 
 static void location_wait(struct location *l, uint32_t orig)
 {
-	for (size_t i = 0; i < l->waiting_n; i++)
-		if (l->waiting[i] == orig)
-			return;
+	for (size_t i = 0; i < l->waiting_n; i++) {
+		if (orig_pnn(l->waiting[i]) != orig_pnn(orig))
+			continue;
+		l->waiting[i] &= orig; /* the record itself, if one of the two wants it */
+		return;
+	}
 	l->waiting = realloc(l->waiting, (l->waiting_n + 1U) * sizeof(*l->waiting));
 	if (l->waiting == NULL)
 		abort();
@@ -200,7 +203,9 @@ void location_request(struct core *c, const struct packet *p)
 {
 	struct location *l;
 
-	if (p->orig >= CORE_MAX_NODES || c->node[p->orig] == NULL || !c->node[p->orig]->is_active)
+	uint32_t asking = orig_pnn(p->orig);
+
+	if (asking >= CORE_MAX_NODES || c->node[asking] == NULL || !c->node[asking]->is_active)
 		return;
 	l = location_get(c, p->db_id, p->key);
 	if (p->type == PACKET_BOUNCE && core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE)) {
@@ -212,8 +217,8 @@ void location_request(struct core *c, const struct packet *p)
 		return;
 	}
 	if (!l->is_definitive) {
-		location_adopt(c, l, p->orig);
-		if (l->holder == p->orig)
+		location_adopt(c, l, asking);
+		if (l->holder == asking)
 			return; /* ADOPT is the answer */
 	}
 	location_forward(c, l, p->orig);
@@ -258,7 +263,7 @@ void location_settle(struct core *c)
 			if (l->waiting_n == 0)
 				continue;
 			if (!l->is_definitive)
-				location_adopt(c, l, l->waiting[0]);
+				location_adopt(c, l, orig_pnn(l->waiting[0]));
 			location_flush(c, l);
 		}
 	}

@@ -64,10 +64,14 @@ static int fields_decode(struct cursor *c, struct packet *p)
 		       cursor_u64(c, &p->rsn) || cursor_u8(c, &p->is_definitive) ||
 		       cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_GRANT:
+	case PACKET_COPY:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_u32(c, &p->flags) || cursor_block(c, CORE_MAX_KEY, &p->key) ||
 		       cursor_block(c, CORE_MAX_RECORD, &p->data);
 	case PACKET_REFUSED:
+	case PACKET_REVOKE:
+	case PACKET_REVOKED:
+	case PACKET_UNCOPY:
 		return cursor_u32(c, &p->db_id) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_LOCATION:
 		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->dmaster) ||
@@ -165,6 +169,7 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		writer_block(w, p->key.p, p->key.len);
 		break;
 	case PACKET_GRANT:
+	case PACKET_COPY:
 		writer_u32(w, p->db_id);
 		writer_u64(w, p->rsn);
 		writer_u32(w, p->flags);
@@ -172,6 +177,9 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		writer_block(w, p->data.p, p->data.len);
 		break;
 	case PACKET_REFUSED:
+	case PACKET_REVOKE:
+	case PACKET_REVOKED:
+	case PACKET_UNCOPY:
 		writer_u32(w, p->db_id);
 		writer_block(w, p->key.p, p->key.len);
 		break;

@@ -6,7 +6,8 @@
  * A request goes to the lmaster, which forwards it with the location it knows: FORWARD(orig, rsn,
  * definitive). What the receiver does, under the chain lock (rule R3):
  *
- *   it owns the record        -> give: own copy gets dmaster = orig and rsn + 1 and stays behind
+ *   it owns the record        -> (is it lent, or would a copy do: readonly.c)
+ *                                give: own copy gets dmaster = orig and rsn + 1 and stays behind
  *                                (I3); GRANT with the data straight to orig, LOCATION to the
  *                                lmaster, and what is parked here follows, behind the data
  *   definitive, rsn above own -> the record is on its way here: park orig until it comes
@@ -27,12 +28,11 @@
 #include "internal.h"
 #include "vacuum.h"
 
-#define FLAG_MIGRATED_WITH_DATA 0x00010000U
-#define REFUSED_LOG_MS		10000
+#define REFUSED_LOG_MS 10000
 
 /* Those parked here follow the record to its owner; who waits on this node, if that is the owner,
  * has been answered */
-static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn)
+void record_forward_parked(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn)
 {
 	struct packet p = { .type = PACKET_FORWARD,
 			    .db_id = k->db_id,
@@ -42,7 +42,7 @@ static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint
 
 	for (size_t i = 0; i < k->parked_n; i++) {
 		p.orig = k->parked[i];
-		if (p.orig != c->self || to != c->self)
+		if (orig_pnn(p.orig) != c->self || to != c->self)
 			packet_send(c, to, &p);
 	}
 	k->parked_n = 0;
@@ -50,21 +50,21 @@ static void parked_forward(struct core *c, struct keystate *k, uint32_t to, uint
 
 /* orig is not to wait for what does not come. Clients may ask again at once, and will: the log is
  * told at most once in a while. */
-static void record_refuse(struct core *c, const struct packet *f, const char *why, int rc)
+void record_refuse(struct core *c, const struct packet *f, const char *why, int rc)
 {
 	struct packet p = { .type = PACKET_REFUSED, .db_id = f->db_id, .key = f->key };
+	uint32_t orig = orig_pnn(f->orig);
 
 	c->refused_n++;
 	if (core_now(c) >= c->refused_log_ms) {
 		core_log(c, CORE_LOG_ERROR,
 			 "a record cannot be given away: %s | db=0x%08x node=%s(%u) error=%s "
 			 "times=%u",
-			 why, f->db_id, node_name(c, f->orig), f->orig, strerror(-rc),
-			 c->refused_n);
+			 why, f->db_id, node_name(c, orig), orig, strerror(-rc), c->refused_n);
 		c->refused_n = 0;
 		c->refused_log_ms = core_now(c) + REFUSED_LOG_MS;
 	}
-	packet_send(c, f->orig, &p);
+	packet_send(c, orig, &p);
 }
 
 /* This node owns the record, h and body; the lock is held */
@@ -88,8 +88,9 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 		h.rsn++;
 	if (!core_has_bug(c, CORE_BUG_KEEP_OWNERSHIP))
 		h.dmaster = f->orig;
+	h.flags &= ~RECORD_READONLY_FLAGS;
 	if (body.len > 0)
-		h.flags |= FLAG_MIGRATED_WITH_DATA;
+		h.flags |= RECORD_MIGRATED_WITH_DATA;
 	p.rsn = h.rsn;
 	p.flags = h.flags;
 	packet_prepare(c, to, &p, &w);
@@ -110,7 +111,32 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 	packet_send(c, slot_lmaster(c, hash), &p);
 	k = keystate_find(c, hash, f->db_id, f->key);
 	if (k != NULL)
-		parked_forward(c, k, f->orig, h.rsn);
+		record_forward_parked(c, k, f->orig, h.rsn);
+}
+
+/* This node owns the record */
+static void record_ask_owner(struct core *c, const struct packet *f, const struct record_header *h,
+			     struct slice body)
+{
+	uint64_t hash = core_hash(f->db_id, f->key);
+	struct keystate *k = keystate_find(c, hash, f->db_id, f->key);
+
+	if (orig_pnn(f->orig) == c->self) {
+		if (k != NULL)
+			request_answer(c, k, h, body);
+		return;
+	}
+	if (k != NULL && (k->revoke != NULL || k->held_until_ms != 0)) {
+		keystate_park(c, k, f->orig);
+	} else if (orig_is_readonly(f->orig)) {
+		readonly_lend(c, f, *h, body);
+	} else if ((h->flags & RECORD_IS_LENT) != 0) {
+		k = keystate_make(c, hash, f->db_id, f->key);
+		keystate_park(c, k, f->orig);
+		readonly_revoke(c, k);
+	} else {
+		record_give(c, f, *h, body);
+	}
 }
 
 static void record_forward(struct core *c, const struct packet *f)
@@ -121,20 +147,14 @@ static void record_forward(struct core *c, const struct packet *f)
 	struct packet p = *f;
 	bool is_coming;
 
-	if (f->orig >= CORE_MAX_NODES)
+	if (orig_pnn(f->orig) >= CORE_MAX_NODES)
 		return;
 	if (c->ops->get(c->world, f->db_id, f->key, &h, &body) != 0)
 		h = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
 	is_coming =
 	    f->is_definitive && f->rsn > h.rsn && !core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE);
 	if (h.dmaster == c->self) {
-		struct keystate *k =
-		    f->orig == c->self ? keystate_find(c, hash, f->db_id, f->key) : NULL;
-
-		if (f->orig != c->self)
-			record_give(c, f, h, body);
-		else if (k != NULL)
-			request_answer(c, k, &h, body);
+		record_ask_owner(c, f, &h, body);
 	} else if (is_coming) {
 		keystate_park(c, keystate_make(c, hash, f->db_id, f->key), f->orig);
 		c->count.parked++;
@@ -155,16 +175,17 @@ static void record_arrived(struct core *c, const struct packet *p, const struct 
 		return;
 	request_answer(c, k, h, body);
 	/* The first of the parked gets it through our own queue, and the others follow it */
-	parked_forward(c, k, c->self, h->rsn);
+	if (k->held_until_ms == 0)
+		record_forward_parked(c, k, c->self, h->rsn);
 }
 
-/* It is nobody's now; only a new generation finds its newest copy again */
-static void record_lose(struct core *c, const struct packet *p, int rc)
+/* One that came is nobody's now; only a new generation finds its newest copy again */
+void record_lose(struct core *c, const struct packet *p, int rc)
 {
-	core_log(c, CORE_LOG_ERROR, "a record that came cannot be stored | db=0x%08x error=%s",
+	core_log(c, CORE_LOG_ERROR, "a record that must be stored cannot be | db=0x%08x error=%s",
 		 p->db_id, strerror(-rc));
 	c->is_retired = true;
-	c->ops->retire(c->world, REASON_NO_SPACE, "a record that came cannot be stored");
+	c->ops->retire(c->world, REASON_NO_SPACE, "a record that must be stored cannot be");
 }
 
 static void record_store(struct core *c, const struct packet *p, struct record_header *h,
@@ -174,6 +195,7 @@ static void record_store(struct core *c, const struct packet *p, struct record_h
 
 	h->dmaster = c->self;
 	h->rsn = p->rsn;
+	h->flags &= ~RECORD_READONLY_FLAGS;
 	rc = c->ops->put(c->world, p->db_id, p->key, h, body);
 	if (rc != 0) {
 		record_lose(c, p, rc);
@@ -206,7 +228,7 @@ static void record_adopt(struct core *c, const struct packet *p)
 	free(copy);
 }
 
-/* FORWARD, GRANT, ADOPT; waits its turn where the chain lock is taken */
+/* FORWARD, GRANT, ADOPT, and those of readonly.c; waits its turn where the chain lock is taken */
 void record_packet(struct core *c, uint32_t from, const struct packet *p)
 {
 	uint64_t hash = core_hash(p->db_id, p->key);
@@ -234,10 +256,14 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p)
 		h.flags = p->flags;
 		c->count.handoffs_in++;
 		hint_learn(c, hash, from);
+		sticky_arrived(c, p);
 		record_store(c, p, &h, p->data);
 		break;
-	default:
+	case PACKET_ADOPT:
 		record_adopt(c, p);
+		break;
+	default:
+		readonly_packet(c, from, p);
 		break;
 	}
 	c->ops->unlock(c->world, p->db_id, p->key);

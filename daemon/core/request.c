@@ -12,6 +12,15 @@
 
 #define CONGESTED_BYTES (8UL << 20)
 
+/* Would a copy do for all who wait? */
+static bool waiters_are_readonly(const struct keystate *k)
+{
+	for (const struct waiter *w = k->waiter_first; w != NULL; w = w->next)
+		if (!w->is_readonly)
+			return false;
+	return true;
+}
+
 void request_ask(struct core *c, struct keystate *k)
 {
 	struct packet p = {
@@ -22,6 +31,8 @@ void request_ask(struct core *c, struct keystate *k)
 	if (!c->is_active || k->asked_generation == c->active_generation)
 		return;
 	k->asked_generation = c->active_generation;
+	if (waiters_are_readonly(k))
+		p.orig |= ORIG_READONLY;
 	to = lmaster = slot_lmaster(c, k->hash);
 	if (lmaster != c->self && hint_giver(c, k->hash) != CORE_UNKNOWN_PNN) {
 		to = hint_giver(c, k->hash);
@@ -59,19 +70,30 @@ static void call_answer(struct core *c, uint64_t client, uint32_t reqid, uint32_
 	c->ops->call_reply(c->world, client, reqid, slice_of(w.p, w.len));
 }
 
-/* The record is here: everybody who waits for it may have it */
 void request_answer(struct core *c, struct keystate *k, const struct record_header *h,
 		    struct slice body)
 {
-	struct waiter *w;
+	bool is_owner = h->dmaster == c->self;
+	bool is_whole = is_owner && (h->flags & RECORD_IS_LENT) == 0;
+	struct waiter **at = &k->waiter_first, *w;
 
-	while ((w = k->waiter_first) != NULL) {
-		k->waiter_first = w->next;
+	while ((w = *at) != NULL) {
+		if (!is_whole && !w->is_readonly) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
 		call_answer(c, w->client, w->reqid, w->callid, h, body);
 		keystate_free_waiter(c, w);
 	}
-	k->waiter_last = &k->waiter_first;
+	k->waiter_last = at;
 	k->asked_generation = 0;
+	if (k->waiter_first == NULL)
+		return;
+	if (is_owner)
+		readonly_revoke(c, k);
+	else
+		request_ask(c, k);
 }
 
 void request_refused(struct core *c, const struct packet *p)
@@ -92,28 +114,51 @@ void request_refused(struct core *c, const struct packet *p)
 	keystate_drop_if_idle(c, k);
 }
 
-/* With the chain lock held. k: of this key, or NULL. True if it was answered. */
-static bool call_try(struct core *c, const struct core_call *call, uint64_t client, uint32_t reqid)
+/* What it asks for does not need the record itself */
+static bool call_is_read(const struct core_call *call)
+{
+	return (call->flags & CALL_WANT_READONLY) != 0 || call->callid == CALL_FETCH ||
+	       call->callid == CALL_FETCH_WITH_HEADER;
+}
+
+/* Would a copy do? */
+static bool call_is_readonly(const struct core *c, const struct core_call *call)
+{
+	const struct db *db = db_get(c, call->db_id);
+
+	return (call->flags & CALL_WANT_READONLY) != 0 && db != NULL &&
+	       (db->flags & DB_READONLY) != 0;
+}
+
+static void call_wait(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client,
+		      uint32_t reqid, bool is_lent)
+{
+	struct keystate *k = keystate_make(c, hash, call->db_id, call->key);
+
+	keystate_add_waiter(c, k, client, reqid, call->callid, call_is_readonly(c, call));
+	if (is_lent)
+		readonly_revoke(c, k);
+	else
+		request_ask(c, k);
+}
+
+/* With the chain lock held */
+static void call_do(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client,
+		    uint32_t reqid)
 {
 	struct db *db = db_get(c, call->db_id);
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
 	int rc = c->ops->get(c->world, call->db_id, call->key, &h, &body);
-	bool is_local = db != NULL && (db->flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+	bool is_owner = rc == 0 && h.dmaster == c->self;
+	bool is_lent = is_owner && (h.flags & RECORD_IS_LENT) != 0;
+	bool is_copy = rc == 0 && !is_owner && (h.flags & RECORD_IS_COPY) != 0;
 
-	if (!is_local && (rc != 0 || h.dmaster != c->self))
-		return false;
-	call_answer(c, client, reqid, call->callid, &h, body);
-	return true;
-}
-
-static void call_wait(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client,
-		      uint32_t reqid)
-{
-	struct keystate *k = keystate_make(c, hash, call->db_id, call->key);
-
-	keystate_add_waiter(c, k, client, reqid, call->callid);
-	request_ask(c, k);
+	if ((db != NULL && db_is_replicated(db)) || (is_owner && (!is_lent || call_is_read(call))) ||
+	    (is_copy && call_is_readonly(c, call)))
+		call_answer(c, client, reqid, call->callid, &h, body);
+	else
+		call_wait(c, hash, call, client, reqid, is_lent);
 }
 
 int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core_call *call)
@@ -132,15 +177,12 @@ int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core
 	}
 	rc = keystate_lock(c, hash, call->db_id, call->key, &k);
 	if (rc == -EAGAIN) {
-		keystate_block_call(k, client, reqid, call->callid);
+		keystate_block_call(k, client, reqid, call->callid, call_is_readonly(c, call));
 	} else if (rc != 0) {
 		c->ops->call_error(c->world, client, reqid, "the database cannot be locked");
 	} else {
-		bool is_answered = call_try(c, call, client, reqid);
-
+		call_do(c, hash, call, client, reqid);
 		c->ops->unlock(c->world, call->db_id, call->key);
-		if (!is_answered)
-			call_wait(c, hash, call, client, reqid);
 	}
 	core_run(c);
 	return core_is_congested(c);
@@ -150,10 +192,12 @@ int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core
 
 static void blocked_call(struct core *c, struct keystate *k, const struct op *o)
 {
-	struct core_call call = { .db_id = k->db_id, .callid = o->callid, .key = keystate_key(k) };
+	struct core_call call = { .db_id = k->db_id,
+				  .flags = o->is_readonly ? CALL_WANT_READONLY : 0,
+				  .callid = o->callid,
+				  .key = keystate_key(k) };
 
-	if (!call_try(c, &call, o->client, o->reqid))
-		call_wait(c, k->hash, &call, o->client, o->reqid);
+	call_do(c, k->hash, &call, o->client, o->reqid);
 }
 
 void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
@@ -200,6 +244,8 @@ void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
 static void request_again(struct core *c, struct keystate *k)
 {
 	k->parked_n = 0;
+	free(k->revoke);
+	k->revoke = NULL;
 	if (k->waiter_first != NULL)
 		request_ask(c, k);
 	else

@@ -44,8 +44,10 @@ static void sweep_finished(struct core *c)
 	}
 }
 
-static void sweep_check(struct core *c)
+void sweep_check(struct core *c)
 {
+	if (c->copies_n > 0)
+		return;
 	for (size_t i = 0; i < c->db_n; i++)
 		if (!c->db[i]->is_swept)
 			return;
@@ -84,6 +86,8 @@ void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
 
 		if (e[i].key.len > CORE_MAX_KEY)
 			continue;
+		if ((e[i].header.flags & RECORD_IS_COPY) != 0 && e[i].header.dmaster != c->self)
+			readonly_swept(c, db_id, e[i].key);
 		if (to->report_n > 0 &&
 		    (to->report_db != db_id || to->report_len + need > REPORT_BYTES))
 			report_flush(c, to);

@@ -374,6 +374,7 @@ static void view_activate(struct core *c)
 		 (unsigned long long)(core_now(c) - v->begin_ms));
 	slot_assign(c);
 	c->count.last_recovery_start_ms = v->begin_ms;
+	readonly_activate(c);
 	sweep_activate(c);
 	request_activate(c);
 	traverse_activate(c);

@@ -69,6 +69,9 @@ void control_answer_later(struct clients *s, uint64_t client, uint32_t reqid, in
 
 /* control_attach.c */
 int32_t control_attach(struct control_request *r, struct control_answer *a);
+/* An attached database is to have this property from now on, on every node */
+int32_t control_attach_property(struct control_request *r, struct control_answer *a,
+				const struct core_db_info *info, uint32_t property);
 void control_attach_active(struct clients *s);
 void control_attach_second(struct clients *s, uint64_t now_ms);
 void control_attach_client_gone(struct clients *s, uint64_t client);

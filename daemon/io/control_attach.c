@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * control_attach.c: DB_ATTACH and its kin.
+ * control_attach.c: DB_ATTACH and its kin, and what a database becomes later (SET_DB_READONLY).
  *
  * Attaching is agreed on by all nodes, so the answer takes a round over the control plane; before
  * the first view there is nobody to agree with, and the request waits, at most DeferredAttachTO.
@@ -9,6 +9,7 @@
 #include "control_handlers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "daemon/log.h"
 #include "lib/jenkins.h"
@@ -18,6 +19,7 @@ struct attach_wait {
 	uint64_t client, deadline_ms;
 	uint32_t reqid, db_id, db_flags;
 	bool has_begun; /* the core knows of it */
+	bool is_property; /* of one that is attached: its answer has no data */
 	char name[CORE_NAME_SIZE];
 };
 
@@ -37,15 +39,15 @@ static const char *attach_error(int rc)
 	}
 }
 
-static void attach_answer(struct clients *s, uint64_t client, uint32_t reqid, uint32_t db_id,
-			  int rc)
+static void attach_answer(struct clients *s, const struct attach_wait *wait, int rc)
 {
 	uint8_t data[4];
 	struct writer w = writer_of(data, sizeof(data));
 
-	writer_u32(&w, db_id);
-	control_answer_later(s, client, reqid, rc == 0 ? 0 : -1, slice_of(data, sizeof(data)),
-			     attach_error(rc));
+	if (!wait->is_property)
+		writer_u32(&w, wait->db_id);
+	control_answer_later(s, wait->client, wait->reqid, rc == 0 ? 0 : -1,
+			     slice_of(data, w.len), attach_error(rc));
 }
 
 /* Names become files: NAME.PNN in one folder */
@@ -79,13 +81,30 @@ static bool wait_remove(struct clients *s, struct attach_wait *wait)
 static void wait_begin(struct clients *s, struct attach_wait *wait)
 {
 	/* the core may report the end before it returns, which frees the wait */
-	uint64_t client = wait->client;
-	uint32_t reqid = wait->reqid, db_id = wait->db_id;
+	struct attach_wait copy = *wait;
 
 	wait->has_begun = true;
 	int rc = core_attach(s->engine->core, wait->name, wait->db_flags);
 	if (rc != -EINPROGRESS && wait_remove(s, wait))
-		attach_answer(s, client, reqid, db_id, rc);
+		attach_answer(s, &copy, rc);
+}
+
+static struct attach_wait *wait_add(struct control_request *r, const char *name)
+{
+	struct clients *s = r->clients;
+	struct attach_wait *wait = calloc(1, sizeof(*wait));
+
+	if (wait == NULL)
+		return NULL;
+	snprintf(wait->name, sizeof(wait->name), "%s", name);
+	wait->client = r->client->id;
+	wait->reqid = r->reqid;
+	wait->db_id = jenkins_db_id(name);
+	wait->deadline_ms =
+	    engine_now_ms() + tunable_get(&s->tunables, TUNABLE_DeferredAttachTO) * 1000ULL;
+	wait->next = s->attaching;
+	s->attaching = wait;
+	return wait;
 }
 
 int32_t control_attach(struct control_request *r, struct control_answer *a)
@@ -101,22 +120,34 @@ int32_t control_attach(struct control_request *r, struct control_answer *a)
 		return control_refuse(a, "only CTDB's own recovery attaches so");
 	if (name == NULL || !is_good_name(name))
 		return control_refuse(a, "not a name for a database");
-	struct attach_wait *wait = calloc(1, sizeof(*wait));
+	struct attach_wait *wait = wait_add(r, name);
 	if (wait == NULL)
 		return control_refuse(a, "no memory");
-	memcpy(wait->name, name, strlen(name));
-	wait->client = r->client->id;
-	wait->reqid = r->reqid;
-	wait->db_id = jenkins_db_id(name);
 	wait->db_flags = r->opcode == CTDB_CONTROL_DB_ATTACH_PERSISTENT	  ? DB_PERSISTENT
 			 : r->opcode == CTDB_CONTROL_DB_ATTACH_REPLICATED ? DB_REPLICATED
 									  : 0;
-	wait->deadline_ms =
-	    engine_now_ms() + tunable_get(&s->tunables, TUNABLE_DeferredAttachTO) * 1000ULL;
-	wait->next = s->attaching;
-	s->attaching = wait;
 	if (s->was_active)
 		wait_begin(s, wait);
+	return CONTROL_LATER;
+}
+
+/* Told by another node, or where nobody waits for an answer, it is under way with this one */
+int32_t control_attach_property(struct control_request *r, struct control_answer *a,
+				const struct core_db_info *info, uint32_t property)
+{
+	struct attach_wait *wait;
+
+	if (r->client == NULL || (r->flags & CTDB_CONTROL_NOREPLY) != 0) {
+		int rc = core_attach(r->engine->core, info->name, info->flags | property);
+
+		return rc == 0 || rc == -EINPROGRESS ? 0 : control_refuse(a, "%s", attach_error(rc));
+	}
+	wait = wait_add(r, info->name);
+	if (wait == NULL)
+		return control_refuse(a, "no memory");
+	wait->db_flags = info->flags | property;
+	wait->is_property = true;
+	wait_begin(r->clients, wait);
 	return CONTROL_LATER;
 }
 
@@ -157,8 +188,7 @@ void clients_attached(struct engine *e, uint32_t db_id, int status)
 			continue;
 		}
 		*at = wait->next;
-		attach_answer(s, wait->client, wait->reqid, db_id,
-			      status == 0 ? attach_check_type(e, wait) : status);
+		attach_answer(s, wait, status == 0 ? attach_check_type(e, wait) : status);
 		free(wait);
 	}
 }

@@ -118,15 +118,27 @@ int32_t control_schedule_for_deletion(struct control_request *r, struct control_
 	return status;
 }
 
-/* A client may ask for it, and never needs it: a request for a copy brings the record itself */
-int32_t control_set_db_readonly(struct control_request *r, struct control_answer *a)
+/* For good, and on every node: the property is told to all as an attach is */
+static int32_t set_property(struct control_request *r, struct control_answer *a, uint32_t property)
 {
 	struct core_db_info info;
 	int32_t status = db_find(r, a, &info);
 
-	if (status == 0 && info.flags & (DB_PERSISTENT | DB_REPLICATED))
+	if (status != 0)
+		return status;
+	if (info.flags & (DB_PERSISTENT | DB_REPLICATED))
 		return control_refuse(a, "database %s is not volatile", info.name);
-	return status;
+	return control_attach_property(r, a, &info, property);
+}
+
+int32_t control_set_db_readonly(struct control_request *r, struct control_answer *a)
+{
+	return set_property(r, a, DB_READONLY);
+}
+
+int32_t control_set_db_sticky(struct control_request *r, struct control_answer *a)
+{
+	return set_property(r, a, DB_STICKY);
 }
 
 int32_t control_get_db_seqnum(struct control_request *r, struct control_answer *a)
@@ -146,7 +158,10 @@ int32_t control_get_db_statistics(struct control_request *r, struct control_answ
 	struct core_db_info info;
 	int32_t status = db_find(r, a, &info);
 
-	if (status == 0)
-		ctdb_db_statistics_encode(&a->data, &t);
-	return status;
+	if (status != 0)
+		return status;
+	t.ro_delegations = (uint32_t)info.copies_out;
+	t.ro_revokes = (uint32_t)info.revokes;
+	ctdb_db_statistics_encode(&a->data, &t);
+	return 0;
 }

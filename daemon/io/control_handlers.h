@@ -52,6 +52,7 @@ HANDLER(control_enable_seqnum)
 HANDLER(control_db_get_health)
 HANDLER(control_schedule_for_deletion)
 HANDLER(control_set_db_readonly)
+HANDLER(control_set_db_sticky)
 HANDLER(control_get_db_seqnum)
 HANDLER(control_get_db_statistics)
 /* control_traverse.c */

@@ -53,6 +53,7 @@ static const control_handler handlers[] = {
 	ROW(GET_STAT_HISTORY, control_get_stat_history),
 	ROW(SCHEDULE_FOR_DELETION, control_schedule_for_deletion),
 	ROW(SET_DB_READONLY, control_set_db_readonly),
+	ROW(SET_DB_STICKY, control_set_db_sticky),
 	ROW(GET_DB_STATISTICS, control_get_db_statistics),
 	ROW(TRAVERSE_START_EXT, control_traverse_start_ext),
 	ROW(GET_RUNSTATE, control_get_runstate),

@@ -124,6 +124,8 @@ static void totals_read(struct clients *s, struct ctdb_statistics *t)
 		.node_reply_control = c->forwarded_replies,
 		.total_calls = (uint32_t)core.calls,
 		.num_recoveries = core.recoveries,
+		.total_ro_delegations = (uint32_t)core.copies_out,
+		.total_ro_revokes = (uint32_t)core.revokes,
 		.locks = {
 			.num_calls = (uint32_t)store.lock_waits,
 			.num_failed = (uint32_t)store.lock_failures,

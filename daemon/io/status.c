@@ -43,6 +43,7 @@
  *                 "age_ms": 900, "packets_in": 7, "packets_out": 7, "queued_bytes": 0,
  *                 "paused": [ "congested" | "output" | "held" | "peer", ... ] }, ... (256 at most)
  * ] }, "records": { "calls": 0, "calls_pending": 0, "handoffs_in": 0, "handoffs_out": 0,
+ *                 "copies_in": 0, "copies_out": 0, "revokes": 0 (of read-only databases),
  *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
  *                 "packets_sent": 0, "packets_received": 0, "views": 1, "recoveries": 1,
  *                 "last_recovery_ms": 12 },
@@ -400,6 +401,9 @@ static json *records_json(const struct core_status *c)
 	add_number(to, "calls_pending", c->calls_pending);
 	add_number(to, "handoffs_in", c->handoffs_in);
 	add_number(to, "handoffs_out", c->handoffs_out);
+	add_number(to, "copies_in", c->copies_in);
+	add_number(to, "copies_out", c->copies_out);
+	add_number(to, "revokes", c->revokes);
 	add_number(to, "forwards", c->forwards);
 	add_number(to, "created", c->created);
 	add_number(to, "adopted", c->adopted);

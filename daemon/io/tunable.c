@@ -29,6 +29,11 @@ void tunables_apply(const struct tunables *t, struct core *core)
 	if (interval_s > UINT32_MAX / 1000)
 		interval_s = UINT32_MAX / 1000;
 	core_vacuum_tune(core, interval_s * 1000 / VACUUM_RESTS, interval_s * 1000);
+	core_sticky(core, &(struct core_sticky){
+			      .moves = tunable_get(t, TUNABLE_HopcountMakeSticky),
+			      .duration_ms = tunable_get(t, TUNABLE_StickyDuration) * 1000ULL,
+			      .pindown_ms = tunable_get(t, TUNABLE_StickyPindown),
+			  });
 }
 
 int tunable_by_name(struct slice name)

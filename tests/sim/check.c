@@ -9,12 +9,15 @@
  *   I3  who becomes owner holds all that the clients of any file that counts made or saw. Content
  *       is a vector: how many writes of each incarnation went into it.
  *   R8  a record that the daemon deleted was empty, and does not come back with an older content
+ *   I8  while a client holds a record to write it, no file that counts has a copy that can be read;
+ *       a copy that is read is as the owner has the record
  *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "daemon/core/internal.h" /* the flags of a header */
 #include "sim.h"
 
 void sim_fail(struct sim *s, const char *what, const char *format, ...)
@@ -51,7 +54,7 @@ static void check_content_of_empty(struct sim *s, struct vengine *e, uint32_t db
 	for (uint32_t i = 0; i < 16 && i < n; i++) {
 		const struct vgiven *g = &s->given[db][key][(n - 1 - i) % 16];
 
-		if (g->rsn == r->header.rsn && g->to == e->node->pnn) {
+		if (g->rsn == r->header.rsn && (g->to == e->node->pnn || g->to == UINT32_MAX)) {
 			memcpy(r->body, g->content, sizeof(r->body));
 			return;
 		}
@@ -158,7 +161,7 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	bool was_owner = old->is_present && old->header.dmaster == own,
 	     is_owner = r->header.dmaster == own;
 
-	if (!was_owner || !is_owner)
+	if (was_owner != is_owner)
 		vtraverse_moved(s, db, key);
 	sim_trace(s, "node %u: db %u key %u dmaster %u -> %u, rsn %llu -> %llu", own, db, key,
 		  old->is_present ? old->header.dmaster : UINT32_MAX, r->header.dmaster,
@@ -174,7 +177,7 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 				 "the daemon of node %u changed the content of db %u key %u", own,
 				 db, key);
 		memcpy(r->body, old->body, sizeof(r->body));
-		if (is_owner)
+		if (is_owner && (r->header.flags & ~old->header.flags & RECORD_IS_LENT) == 0)
 			return;
 		if (r->header.rsn <= old->header.rsn)
 			sim_fail(s, "I2 (rsn)",
@@ -184,7 +187,7 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 		struct vgiven *g = &s->given[db][key][s->given_n[db][key]++ % 16];
 
 		g->rsn = r->header.rsn;
-		g->to = r->header.dmaster;
+		g->to = is_owner ? UINT32_MAX : r->header.dmaster; /* a copy, to anybody */
 		memcpy(g->content, r->body, sizeof(g->content));
 		return;
 	}
@@ -194,11 +197,58 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 		check_acquired(s, e, db, key);
 }
 
+/* A client reads from a copy: it is as the owner has it */
+void check_read(struct sim *s, struct vclient *c)
+{
+	const struct vrecord *r = vrecord_of(c->e, c->db, c->key);
+	uint16_t *seen = c->e->seen[c->db][c->key];
+
+	s->reads++;
+	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
+		const struct vrecord *owned = vrecord_of(v, c->db, c->key);
+
+		if (v == c->e || !vengine_can_write(v) || !owned->is_present ||
+		    owned->header.dmaster != v->node->pnn ||
+		    r->header.dmaster == c->e->node->pnn)
+			continue;
+		if (owned->n != r->n ||
+		    (r->n > 0 && memcmp(owned->body, r->body, sizeof(r->body)) != 0))
+			sim_fail(s, "I8 (old copy)",
+				 "a client of node %u reads db %u key %u from a copy that is older "
+				 "than what node %u has",
+				 c->e->node->pnn, c->db, c->key, v->node->pnn);
+	}
+	for (int i = 0; i < SIM_WRITERS; i++)
+		if (r->body[i] > seen[i])
+			seen[i] = r->body[i];
+}
+
+/* Every node knows what the databases have become */
+void check_properties(struct sim *s)
+{
+	struct core_db_info first, info;
+
+	for (size_t i = 0; core_db_info(s->node[0].engine->core, i, &first) == 0; i++)
+		for (uint32_t n = 1; n < s->n; n++)
+			for (size_t k = 0; core_db_info(s->node[n].engine->core, k, &info) == 0; k++)
+				if (info.db_id == first.db_id && info.flags != first.flags)
+					sim_fail(s, "attach", "nodes 0 and %u have %s with flags %u and %u",
+						 n, info.name, first.flags, info.flags);
+}
+
 void check_hold(struct sim *s, struct vclient *c)
 {
 	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
+		const struct vrecord *copy = vrecord_of(v, c->db, c->key);
+
 		if (v == c->e || !vengine_can_write(v))
 			continue;
+		if (copy->is_present && (copy->header.flags & RECORD_IS_COPY) != 0)
+			sim_fail(s, "I8 (old copy)",
+				 "a client of node %u holds db %u key %u, node %u (boot %llx) has a "
+				 "copy that can be read",
+				 c->e->node->pnn, c->db, c->key, v->node->pnn,
+				 (unsigned long long)v->boot_id);
 		for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
 			if (v->client[i].state == VCLIENT_HOLDING && v->client[i].db == c->db &&
 			    v->client[i].key == c->key)

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "daemon/core/internal.h" /* the flags of a header */
 #include "sim.h"
 
 static void vclient_turn_later(struct sim *s, struct vclient *c, uint64_t delay_us);
@@ -48,7 +49,8 @@ static void vclient_on_call(struct sim *s, void *object, void *data, uint64_t nu
 {
 	struct vclient *c = object;
 	struct vengine *e = c->e;
-	struct core_call call = { .callid = CALL_NULL };
+	struct core_call call = { .callid = c->is_reading ? CALL_FETCH : CALL_NULL,
+				  .flags = c->is_reading ? CALL_WANT_READONLY : 0 };
 
 	(void)data;
 	if (c->state != VCLIENT_WAITING || c->turn != number)
@@ -76,6 +78,16 @@ static void vclient_lock(struct sim *s, struct vclient *c)
 		vclient_locked(s, c);
 }
 
+static void vclient_has_read(struct sim *s, struct vclient *c)
+{
+	c->tries = 0;
+	c->state = VCLIENT_IDLE;
+	if (c->is_orphan)
+		vclient_die(s, c);
+	else if (!s->is_quiet)
+		vclient_turn_later(s, c, sim_delay(s, s->is_healing ? 10 * s->think_us : s->think_us));
+}
+
 void vclient_locked(struct sim *s, struct vclient *c)
 {
 	struct vengine *e = c->e;
@@ -83,7 +95,16 @@ void vclient_locked(struct sim *s, struct vclient *c)
 	uint64_t hold_us = sim_delay(s, s->hold_us);
 
 	c->turn++;
-	if (r->is_present && r->header.dmaster == e->node->pnn) {
+	s->turns += c->tries > 0;
+	if (c->is_reading && r->is_present &&
+	    (r->header.dmaster == e->node->pnn || (r->header.flags & RECORD_IS_COPY) != 0)) {
+		check_read(s, c);
+		vstore_client_unlock(s, c);
+		vclient_has_read(s, c);
+		return;
+	}
+	if (!c->is_reading && r->is_present && r->header.dmaster == e->node->pnn &&
+	    (r->header.flags & RECORD_IS_LENT) == 0) {
 		c->state = VCLIENT_HOLDING;
 		sim_trace(s, "%s holds db %u key %u rsn %llu", NAME(c), c->db, c->key,
 			  (unsigned long long)r->header.rsn);
@@ -96,6 +117,7 @@ void vclient_locked(struct sim *s, struct vclient *c)
 		return;
 	}
 	vstore_client_unlock(s, c);
+	s->turns_lost += c->tries > 0;
 	c->tries++;
 	if (!e->is_running || e->is_quitting || c->is_orphan) {
 		vclient_die(s, c);
@@ -167,6 +189,7 @@ static void vclient_on_turn(struct sim *s, void *object, void *data, uint64_t nu
 			break;
 		c->db = sim_below(s, s->dbs);
 		c->key = sim_below(s, s->keys);
+		c->is_reading = s->has_readers && random_next(&s->readers) % 100 < 60;
 		c->since_us = s->now_us;
 		if (e->is_attached[c->db])
 			vclient_lock(s, c);
@@ -197,6 +220,10 @@ void vclient_replied(struct sim *s, struct vengine *e, uint64_t client, uint32_t
 		sim_fail(s, "reply", "%s is answered twice, or to what it has not asked", NAME(c));
 		return;
 	}
+	if (c->is_reading && !is_error) {
+		vclient_has_read(s, c); /* the answer is the data */
+		return;
+	}
 	if (is_error) {
 		c->state = VCLIENT_IDLE;
 		vclient_turn_later(s, c, 10000 + sim_delay(s, s->think_us));
@@ -209,6 +236,7 @@ void vclient_fetch(struct sim *s, struct vclient *c, uint32_t db, uint32_t key)
 {
 	c->db = db;
 	c->key = key;
+	c->is_reading = false;
 	c->since_us = s->now_us;
 	vclient_lock(s, c);
 }

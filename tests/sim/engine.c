@@ -304,6 +304,22 @@ static void vengine_on_attach(struct sim *s, void *object, void *data, uint64_t 
 	vengine_after(e);
 }
 
+/* Some time later a client wants the database in read-only mode, and one of them sticky */
+static void vengine_on_readonly(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+	int rc;
+
+	(void)data;
+	if (!vengine_can_run(e))
+		return;
+	rc = core_attach(e->core, s->db_name[number], number == 1 ? DB_PROPERTIES : DB_READONLY);
+	if (rc != 0 && rc != -EINPROGRESS)
+		sim_fail(s, "attach", "node %u: read-only mode of %s says %d", e->node->pnn,
+			 s->db_name[number], rc);
+	vengine_after(e);
+}
+
 /* the persistent database */
 static void vengine_on_attach_replica(struct sim *s, void *object, void *data, uint64_t number)
 {
@@ -628,6 +644,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	e->core = core_new(config, &vengine_ops, e);
 	free(config);
 	core_vacuum_tune(e->core, s->vacuum_delay_ms, s->vacuum_interval_ms);
+	core_sticky(e->core, &(struct core_sticky){ 10, 2000, 20 });
 	if (n->pfile.exists)
 		core_db_found(e->core, SIM_PERSISTENT, DB_PERSISTENT);
 	event_after(s, sim_delay(s, 5000), vengine_on_topology, e, NULL, 0);
@@ -636,6 +653,10 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	for (uint32_t i = 0; i < s->dbs; i++)
 		event_after(s, sim_delay(s, 20000), vengine_on_attach, e, NULL, i);
 	event_after(s, sim_delay(s, 20000), vengine_on_attach_replica, e, NULL, 0);
+	for (uint32_t i = 0; s->has_readers && i < s->dbs; i++)
+		if (random_next(&s->readers) % 2 == 0)
+			event_after(s, 20000 + random_next(&s->readers) % 400000,
+				    vengine_on_readonly, e, NULL, i);
 	vengine_tell_quorum(s, e);
 	vclient_start_all(s, e);
 	vtraverse_start_all(s, e);

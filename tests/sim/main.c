@@ -41,6 +41,11 @@ static const struct {
 	{ "vacuum-own-first", CORE_BUG_VACUUM_OWN_FIRST },
 	{ "vacuum-rsn-back", CORE_BUG_VACUUM_RSN_BACK },
 	{ "vacuum-moved", CORE_BUG_VACUUM_MOVED },
+	{ "revoke-not-awaited", CORE_BUG_REVOKE_NOT_AWAITED },
+	{ "sweep-leaves-copy", CORE_BUG_SWEEP_LEAVES_COPY },
+	{ "lent-is-sole", CORE_BUG_LENT_IS_SOLE },
+	{ "held-for-ever", CORE_BUG_HELD_FOR_EVER },
+	{ "readers-outlive", CORE_BUG_READERS_OUTLIVE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
 
@@ -141,8 +146,8 @@ static void tell_failure(struct sim *s, const struct arguments *a)
 static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct sim_options *o,
 			  bool is_telling)
 {
-	uint64_t steps = 0, digest, writes = 0, fences = 0, views = 0, commits = 0, failed = 0,
-		 vacuumed = 0;
+	uint64_t steps = 0, digest, reads = 0, writes = 0, turns = 0, lost = 0, fences = 0, views = 0,
+		 commits = 0, failed = 0, vacuumed = 0;
 
 	for (uint64_t seed = a->first; seed <= a->last; seed++) {
 		crash_prepare(seed, o);
@@ -159,6 +164,9 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		}
 		sim_free(s);
 		steps += s->step;
+		turns += s->turns;
+		lost += s->turns_lost;
+		reads += s->reads;
 		writes += s->writes;
 		fences += s->fences;
 		commits += s->commits;
@@ -179,12 +187,14 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 	if (failed != 0)
 		return failed;
 	if (is_telling)
-		printf("seeds %llu-%llu passed: %llu steps, %llu writes, %llu deletions, %llu "
-		       "commits, %llu activations, %llu fencings\n",
+		printf("seeds %llu-%llu passed: %llu steps, %llu reads, %llu writes, %llu of %llu turns "
+		       "lost, %llu deletions, %llu commits, %llu activations, %llu fencings\n",
 		       (unsigned long long)a->first, (unsigned long long)a->last,
-		       (unsigned long long)steps, (unsigned long long)writes,
-		       (unsigned long long)vacuumed,
-		       (unsigned long long)commits, (unsigned long long)views, (unsigned long long)fences);
+		       (unsigned long long)steps, (unsigned long long)reads,
+		       (unsigned long long)writes, (unsigned long long)lost,
+		       (unsigned long long)turns, (unsigned long long)vacuumed,
+		       (unsigned long long)commits,
+		       (unsigned long long)views, (unsigned long long)fences);
 	return 0;
 }
 

@@ -264,6 +264,7 @@ static void sim_finish(struct sim *s)
 			sim_fail(s, "liveness", "node %u cannot commit", i);
 	}
 	check_replicas_equal(s);
+	check_properties(s);
 	if (s->has_failed)
 		return;
 	sim_send_messages(s);
@@ -282,6 +283,8 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->random, seed);
 	random_seed(&s->bad_files, ~seed);
 	random_seed(&s->traverses, seed ^ 0x7A7A7A7A);
+	random_seed(&s->readers, seed ^ 0x5E5E5E5E);
+	s->has_readers = random_next(&s->readers) % 2 == 0;
 	s->has_traverses = random_next(&s->traverses) % 3 == 0;
 	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;
 	random_seed(&s->vacuums, seed ^ 0x56565656);

@@ -279,6 +279,7 @@ struct vclient {
 	uint32_t db, key, reqid, tries;
 	bool is_unkillable; /* in D state while it holds a lock */
 	bool is_orphan;	    /* its socket is gone */
+	bool is_reading;    /* a copy would do */
 	uint64_t since_us;  /* it has wanted what it wants */
 	uint64_t turn;	    /* only the newest event of a client counts */
 };
@@ -503,6 +504,8 @@ void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 /* Whether no file has anything left of the records that are empty */
 bool check_is_vacuumed(struct sim *s, const char **why);
 void check_hold(struct sim *s, struct vclient *c);
+void check_read(struct sim *s, struct vclient *c);
+void check_properties(struct sim *s);
 /* A client of e, which holds the record, writes it */
 void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bool is_emptied);
 void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
@@ -541,9 +544,10 @@ struct vgeneration {
 struct sim {
 	struct sim_options options;
 	uint64_t seed;
-	struct random random, bad_files, traverses;
+	struct random random, bad_files, traverses, readers;
 	bool has_bad_files; /* a record cannot be given away now and then */
 	bool has_traverses;
+	bool has_readers; /* databases in read-only mode, and clients that only read */
 	uint64_t traverse_clients;
 	/* Empty records are deleted in most runs; what clients know to be deleted, and how much of
 	 * what they write is nothing */
@@ -614,7 +618,8 @@ struct sim {
 
 	bool has_failed;
 	char failure[512];
-	uint64_t calls, writes, activations, fences, traverses_ended, commits;
+	uint64_t turns, turns_lost; /* answered: look again; and the record was gone when it did */
+	uint64_t calls, reads, writes, activations, fences, traverses_ended, commits;
 };
 /* Runs one seed; 0, or 1 with the reason in s->failure. Call sim_free() after it. */
 int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options);

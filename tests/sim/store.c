@@ -274,9 +274,9 @@ int vstore_put(void *world, uint32_t db_id, struct slice key, const struct recor
 			 e->node->pnn);
 		return -EIO;
 	}
-	/* Given away, and not taken in: that would end the engine */
-	if (r->is_present && r->header.dmaster == e->node->pnn && h->dmaster != e->node->pnn &&
-	    vstore_fails(e->sim)) {
+	/* Given away or lent, and not taken in: that would end the engine */
+	if (r->is_present && r->header.dmaster == e->node->pnn &&
+	    (h->dmaster != e->node->pnn || h->flags != r->header.flags) && vstore_fails(e->sim)) {
 		sim_trace(e->sim, "fault: node %u cannot write db %u key %d", e->node->pnn, i, k);
 		return -EIO;
 	}

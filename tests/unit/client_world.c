@@ -246,9 +246,17 @@ int core_attach(struct core *c, const char *name, uint32_t db_flags)
 {
 	uint32_t db_id = jenkins_db_id(name);
 
-	for (size_t i = 0; i < c->dbs; i++)
-		if (c->db[i].db_id == db_id)
-			return (c->db[i].flags & db_flags) == db_flags ? 0 : -EINVAL;
+	for (size_t i = 0; i < c->dbs; i++) {
+		if (c->db[i].db_id != db_id)
+			continue;
+		if ((c->db[i].flags & db_flags) == db_flags)
+			return 0;
+		if ((db_flags & ~c->db[i].flags & ~DB_PROPERTIES) != 0)
+			return -EINVAL;
+		c->db[i].flags |= db_flags;
+		c->attaching[c->attachings++] = db_id;
+		return -EINPROGRESS;
+	}
 	if (c->dbs == CORE_MAX_DBS)
 		return -ENOSPC;
 	c->db[c->dbs].db_id = db_id;
@@ -257,6 +265,11 @@ int core_attach(struct core *c, const char *name, uint32_t db_flags)
 	c->dbs++;
 	c->attaching[c->attachings++] = db_id;
 	return -EINPROGRESS;
+}
+
+void core_sticky(struct core *c, const struct core_sticky *s)
+{
+	(void)c, (void)s;
 }
 
 int core_db_info(const struct core *c, size_t i, struct core_db_info *info)

@@ -787,6 +787,64 @@ static void test_status_of_many(void **state)
 	peer_close(p);
 }
 
+static uint8_t db_flags(struct peer *p, uint32_t db_id)
+{
+	struct answer a;
+	struct ctdb_db db;
+	uint32_t n;
+
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_GET_DBMAP, NULL, 0, &a), 0);
+	struct cursor c = cursor_of(a.control.data.p, a.control.data.len);
+	assert_int_equal(cursor_u32(&c, &n), 0);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(ctdb_db_decode(&c, &db), 0);
+		if (db.db_id == db_id)
+			return db.flags;
+	}
+	fail_msg("database 0x%08x is not listed", db_id);
+	return 0;
+}
+
+/* Read-only and sticky: for volatile databases that exist, for good */
+static void test_properties(void **state)
+{
+	struct peer *p = peer_open();
+	uint32_t db_id = attach(p, "copies.tdb"), other = db_id + 1;
+	struct answer a;
+
+	(void)state;
+	for (uint32_t opcode = CTDB_CONTROL_SET_DB_READONLY; opcode != 0;
+	     opcode = opcode == CTDB_CONTROL_SET_DB_STICKY ? 0 : CTDB_CONTROL_SET_DB_STICKY) {
+		for (uint32_t pnn = 0; pnn < 2; pnn++) {
+			uint8_t bytes[8] = { 0 };
+
+			memcpy(bytes, &db_id, 4);
+			for (size_t len = 0; len <= 8; len++) {
+				if (len == 4)
+					continue;
+				assert_int_equal(peer_control(p, pnn, opcode, bytes, len, &a), -1);
+				assert_true(a.control.text.len > 0);
+			}
+		}
+		assert_int_equal(peer_control(p, 0, opcode, &other, 4, &a), -1);
+		assert_true(a.control.text.len > 0);
+	}
+	assert_int_equal(db_flags(p, db_id), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_DB_READONLY, &db_id, 4, &a), 0);
+		assert_int_equal(a.control.data.len, 0);
+		assert_int_equal(db_flags(p, db_id), DB_READONLY);
+	}
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_DB_STICKY, &db_id, 4, &a), 0);
+	assert_int_equal(db_flags(p, db_id), DB_READONLY | DB_STICKY);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DB_ATTACH_PERSISTENT, "p.tdb", 6, &a), 0);
+	memcpy(&db_id, a.control.data.p, 4);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_DB_READONLY, &db_id, 4, &a), -1);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_DB_STICKY, &db_id, 4, &a), -1);
+	assert_int_equal(db_flags(p, db_id), DB_PERSISTENT);
+	peer_close(p);
+}
+
 static void test_attach(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "../x.tdb", "a/b", "x\ny" };
@@ -1279,6 +1337,7 @@ int main(int argc, char **argv)
 		ACTIVE(test_status_of_many),
 		ACTIVE(test_attach),
 		ACTIVE(test_schedule_for_deletion),
+		ACTIVE(test_properties),
 		ACTIVE(test_calls),
 		ACTIVE(test_key_lengths),
 		ACTIVE(test_commit),

@@ -254,20 +254,12 @@ static void record_comes(struct core *c, const struct core_call *call)
 }
 
 /* The peer asks for it; the last packet that it is sent then */
-static struct packet peer_asks(struct core *c, const struct core_call *call, uint64_t seq)
+static struct packet last_packet(struct core *c)
 {
 	static uint8_t out[65536];
-	uint8_t buf[256];
-	struct writer w = packet_of(buf, sizeof(buf), PACKET_FORWARD, core_generation(c), seq);
 	struct packet p = { 0 };
 	size_t len;
 
-	writer_u32(&w, call->db_id);
-	writer_u32(&w, 1);
-	writer_u64(&w, 9);
-	writer_u8(&w, 1);
-	writer_block(&w, call->key.p, call->key.len);
-	assert_int_equal(input(c, &w), CORE_TAKEN);
 	len = output_all(c, out, sizeof(out));
 	for (size_t at = 0; at < len; at += p.raw.len) {
 		uint32_t size;
@@ -280,6 +272,71 @@ static struct packet peer_asks(struct core *c, const struct core_call *call, uin
 	}
 	core_peer_sent(c, 1, len);
 	return p;
+}
+
+static struct packet peer_asks_as(struct core *c, const struct core_call *call, uint64_t seq,
+				  uint32_t orig)
+{
+	uint8_t buf[256];
+	struct writer w = packet_of(buf, sizeof(buf), PACKET_FORWARD, core_generation(c), seq);
+
+	writer_u32(&w, call->db_id);
+	writer_u32(&w, orig);
+	writer_u64(&w, 9);
+	writer_u8(&w, 1);
+	writer_block(&w, call->key.p, call->key.len);
+	assert_int_equal(input(c, &w), CORE_TAKEN);
+	return last_packet(c);
+}
+
+static struct packet peer_asks(struct core *c, const struct core_call *call, uint64_t seq)
+{
+	return peer_asks_as(c, call, seq, 1);
+}
+
+/* A lent record is not given away, nor had by a client here that would write it, before the copy is
+ * called in */
+static void test_lends(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+	uint8_t buf[256];
+	struct writer revoked;
+	struct packet p;
+
+	(void)state;
+	record_comes(c, &call);
+	p = peer_asks_as(c, &call, 2, 1 | ORIG_READONLY);
+	assert_int_equal(p.type, PACKET_COPY);
+	assert_int_equal(p.rsn, 10);
+	assert_int_equal(p.flags & RECORD_READONLY_FLAGS, RECORD_IS_COPY);
+	assert_true(slice_equal(p.data, slice_of("body", 4)));
+	assert_int_equal(w.header.rsn, 10);
+	assert_int_equal(w.header.dmaster, 0);
+	assert_int_equal(w.header.flags & RECORD_READONLY_FLAGS, RECORD_IS_LENT);
+	call.callid = CALL_FETCH;
+	core_call(c, 1, 1, &call);
+	assert_int_equal(w.replies, 1); /* who only reads may */
+	call.callid = CALL_NULL;
+	core_call(c, 1, 2, &call);
+	assert_int_equal(w.replies, 1);
+	p = last_packet(c);
+	assert_int_equal(p.type, PACKET_REVOKE);
+	p = peer_asks_as(c, &call, 3, 1);
+	assert_int_equal(p.type, 0); /* it waits */
+	assert_int_equal(w.header.dmaster, 0);
+	for (uint64_t seq = 4; seq < 6; seq++) { /* what it says twice counts once */
+		revoked = packet_of(buf, sizeof(buf), PACKET_REVOKED, core_generation(c), seq);
+		writer_u32(&revoked, call.db_id);
+		writer_block(&revoked, call.key.p, call.key.len);
+		assert_int_equal(input(c, &revoked), CORE_TAKEN);
+	}
+	assert_int_equal(w.replies, 2);
+	assert_int_equal(w.header.dmaster, 1);
+	assert_int_equal(w.header.rsn, 11);
+	assert_int_equal(w.header.flags & RECORD_READONLY_FLAGS, 0);
+	core_free(c);
 }
 
 /* An owner that cannot give its record away stays the owner, and the one that asked is told */
@@ -412,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates_and_gaps),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_lends),
 		cmocka_unit_test(test_is_refused),
 		cmocka_unit_test(test_grant_without_lock),
 		cmocka_unit_test(test_forward_is_congested),

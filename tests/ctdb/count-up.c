@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * count-up DB KEY SECONDS read|write: a client that for so long reads a number, or makes it one
+ * larger. Prints how often it did, and the last number. A
+ * reader that sees a number become smaller has read an old copy: exit code 1.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/cotdb.h"
+
+#define TIMEOUT_MS 30000
+
+static int fail(const char *what, int error)
+{
+	fprintf(stderr, "count-up: %s: %s\n", what, strerror(-error));
+	return 2;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static unsigned long number_of(const void *data, size_t len)
+{
+	char text[32] = "";
+
+	memcpy(text, data, len < sizeof(text) ? len : sizeof(text) - 1);
+	return strtoul(text, NULL, 10);
+}
+
+static int read_one(struct cotdb_db *db, struct cotdb_key key, unsigned long *number)
+{
+	size_t len;
+	void *data;
+	int rc = cotdb_read(db, key, &data, &len);
+
+	if (rc == 0)
+		*number = number_of(data, len);
+	free(rc == 0 ? data : NULL);
+	return rc;
+}
+
+static int write_one(struct cotdb_db *db, struct cotdb_key key, unsigned long *number)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	struct cotdb_record r;
+	char text[32];
+	int rc = cotdb_fetch_lock(db, key, &r);
+
+	if (rc != 0)
+		return rc;
+	*number = number_of(r.data, r.len_bytes) + 1;
+	snprintf(text, sizeof(text), "%lu", *number);
+	rc = cotdb_store(&r, text, strlen(text));
+	cotdb_unlock(&r);
+	nanosleep(&pause, NULL); /* others have a turn */
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long number = 0, before = 0, n = 0;
+	struct cotdb *h;
+	struct cotdb_db *db;
+	struct cotdb_key key;
+	double until;
+	int rc;
+
+	if (argc != 5) {
+		fputs("usage: count-up DB KEY SECONDS read|write\n", stderr);
+		return 2;
+	}
+	rc = cotdb_connect(&h, NULL, TIMEOUT_MS);
+	if (rc)
+		return fail("connect", rc);
+	rc = cotdb_attach(h, argv[1], COTDB_DB_VOLATILE, &db);
+	if (rc)
+		return fail(argv[1], rc);
+	key = (struct cotdb_key){ .p = argv[2], .len_bytes = strlen(argv[2]) };
+	for (until = now() + strtod(argv[3], NULL); now() < until; n++) {
+		rc = strcmp(argv[4], "write") == 0 ? write_one(db, key, &number)
+						   : read_one(db, key, &number);
+		if (rc)
+			return fail(argv[4], rc);
+		if (number < before) {
+			fprintf(stderr, "count-up: %lu came after %lu\n", number, before);
+			return 1;
+		}
+		before = number;
+	}
+	printf("%lu %lu\n", n, number);
+	return 0;
+}
