@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * count-up DB KEY SECONDS read|write: a client that for so long reads a number, or makes it one
- * larger. Prints how often it did, and the last number. A
+ * count-up DB KEY SECONDS read|write [PAUSE]: a client that for so long reads a number, or makes it
+ * one larger, and then waits PAUSE microseconds (2000). Prints how often it did, and the last number. A
  * reader that sees a number become smaller has read an old copy: exit code 1.
  */
 #include <stdio.h>
@@ -49,7 +49,6 @@ static int read_one(struct cotdb_db *db, struct cotdb_key key, unsigned long *nu
 
 static int write_one(struct cotdb_db *db, struct cotdb_key key, unsigned long *number)
 {
-	const struct timespec pause = { .tv_nsec = 2000000 };
 	struct cotdb_record r;
 	char text[32];
 	int rc = cotdb_fetch_lock(db, key, &r);
@@ -60,12 +59,12 @@ static int write_one(struct cotdb_db *db, struct cotdb_key key, unsigned long *n
 	snprintf(text, sizeof(text), "%lu", *number);
 	rc = cotdb_store(&r, text, strlen(text));
 	cotdb_unlock(&r);
-	nanosleep(&pause, NULL); /* others have a turn */
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
+	struct timespec pause = { .tv_nsec = 2000000 };
 	unsigned long number = 0, before = 0, n = 0;
 	struct cotdb *h;
 	struct cotdb_db *db;
@@ -73,10 +72,12 @@ int main(int argc, char **argv)
 	double until;
 	int rc;
 
-	if (argc != 5) {
-		fputs("usage: count-up DB KEY SECONDS read|write\n", stderr);
+	if (argc < 5 || argc > 6) {
+		fputs("usage: count-up DB KEY SECONDS read|write [PAUSE]\n", stderr);
 		return 2;
 	}
+	if (argc == 6)
+		pause.tv_nsec = strtol(argv[5], NULL, 10) * 1000;
 	rc = cotdb_connect(&h, NULL, TIMEOUT_MS);
 	if (rc)
 		return fail("connect", rc);
@@ -94,6 +95,8 @@ int main(int argc, char **argv)
 			return 1;
 		}
 		before = number;
+		if (pause.tv_nsec > 0)
+			nanosleep(&pause, NULL);
 	}
 	printf("%lu %lu\n", n, number);
 	return 0;
