@@ -294,11 +294,20 @@ static void control_everywhere(struct client *cl, const struct packet_header *h,
 	control_here(cl, h, m);
 }
 
+/* It is told to all nodes in any case, in order behind the attach of its database. To carry it to
+ * that node could overtake the attach. */
+static bool control_is_for_all(struct engine *e, uint32_t pnn, uint32_t opcode)
+{
+	return (opcode == CTDB_CONTROL_SET_DB_READONLY || opcode == CTDB_CONTROL_SET_DB_STICKY) &&
+	       member_boot_id(e, pnn) != 0;
+}
+
 void control_request(struct client *cl, const struct packet_header *h, const struct req_control *m)
 {
 	const struct control_row *row = control_row(m->opcode);
 
-	if (h->destnode == CTDB_CURRENT_NODE || h->destnode == cl->owner->engine->pnn)
+	if (h->destnode == CTDB_CURRENT_NODE || h->destnode == cl->owner->engine->pnn ||
+	    control_is_for_all(cl->owner->engine, h->destnode, m->opcode))
 		control_here(cl, h, m);
 	else if (h->destnode == CTDB_BROADCAST_ALL || h->destnode == CTDB_BROADCAST_ACTIVE ||
 		 h->destnode == CTDB_BROADCAST_CONNECTED)

@@ -837,6 +837,11 @@ static void test_properties(void **state)
 	}
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_DB_STICKY, &db_id, 4, &a), 0);
 	assert_int_equal(db_flags(p, db_id), DB_READONLY | DB_STICKY);
+	/* for another node, which has heard of no attach yet, and answers nothing */
+	db_id = attach(p, "late.tdb");
+	assert_int_equal(peer_control(p, 2, CTDB_CONTROL_SET_DB_READONLY, &db_id, 4, &a), 0);
+	assert_int_equal(db_flags(p, db_id), DB_READONLY);
+	assert_int_equal(peer_control(p, 7, CTDB_CONTROL_SET_DB_READONLY, &db_id, 4, &a), -1);
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DB_ATTACH_PERSISTENT, "p.tdb", 6, &a), 0);
 	memcpy(&db_id, a.control.data.p, 4);
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_DB_READONLY, &db_id, 4, &a), -1);
