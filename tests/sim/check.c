@@ -50,11 +50,12 @@ static void check_content_of_empty(struct sim *s, struct vengine *e, uint32_t db
 {
 	struct vrecord *r = &e->file.db[db].record[key];
 	uint32_t n = s->given_n[db][key];
+	bool is_owner = r->header.dmaster == e->node->pnn; /* it was given to it, not lent */
 
 	for (uint32_t i = 0; i < 16 && i < n; i++) {
 		const struct vgiven *g = &s->given[db][key][(n - 1 - i) % 16];
 
-		if (g->rsn == r->header.rsn && (g->to == e->node->pnn || g->to == UINT32_MAX)) {
+		if (g->rsn == r->header.rsn && g->to == (is_owner ? e->node->pnn : UINT32_MAX)) {
 			memcpy(r->body, g->content, sizeof(r->body));
 			return;
 		}
