@@ -167,8 +167,20 @@ static void print_summary(struct json_object *status, FILE *out)
 	print_lock(status, &t);
 	print_pacemaker(status, &t);
 	table_add(&t, "Clients");
-	table_addf(&t, "%s connected, %s calls waiting", field_text(status, "clients.count", "?"),
-		   field_text(status, "records.calls_pending", "?"));
+	if (field_number(status, "waiting.calls", 0) == 0)
+		table_addf(&t, "%s connected, 0 calls waiting",
+			   field_text(status, "clients.count", "?"));
+	else
+		table_addf(&t, "%s connected, %s calls waiting, the oldest for %llu.%llu s%s%s",
+			   field_text(status, "clients.count", "?"),
+			   field_text(status, "waiting.calls", "?"),
+			   (unsigned long long)field_number(status, "waiting.waited_ms", 0) / 1000,
+			   (unsigned long long)field_number(status, "waiting.waited_ms", 0) / 100 %
+			       10,
+			   field_bool(status, "is_active", true) ? "" : ": ",
+			   field_bool(status, "is_active", true)
+			       ? ""
+			       : field_text(status, "sentence", "?"));
 	table_add(&t, "Records");
 	table_addf(&t, "%s came, %s went, %s new, %s taken over from departed nodes",
 		   field_text(status, "records.handoffs_in", "?"),

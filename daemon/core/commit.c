@@ -73,8 +73,10 @@ static void commit_send(struct core *c, const struct commit *m, uint8_t type)
 {
 	struct packet p = { .type = type, .db_id = m->db_id, .rsn = m->id };
 
-	if (type == PACKET_PREPARE)
+	if (type == PACKET_PREPARE) {
 		p.data = slice_of(m->records, m->len);
+		p.is_new = m->is_whole && m->len > 0;
+	}
 	for (size_t i = 0; i < c->active_n; i++)
 		packet_send(c, c->active[i].pnn, &p);
 }
@@ -110,26 +112,29 @@ static void commit_abort(struct core *c, struct commit *m, int status, const cha
 	m->retry_ms = core_now(c) + COMMIT_RETRY_MS;
 }
 
-void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id,
-		 struct slice records)
+static void commit_refuse(struct core *c, uint64_t client, uint32_t reqid, const char *why)
+{
+	c->ops->committed(c->world, client, reqid, COMMIT_REFUSED, why);
+}
+
+/* Takes nothing. NULL: the client was refused */
+static struct commit *commit_new(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id)
 {
 	const struct db *db = db_get(c, db_id);
-	const char *why = NULL;
 	struct commit *m;
-	uint64_t seq;
 
-	if (c->is_retired)
-		return;
-	if (db == NULL || !db_is_replicated(db))
-		why = "not a persistent or replicated database that is attached";
-	else if (records.len > CORE_MAX_RECORD || commit_read(records, db_id, &seq) != 0)
-		why = "malformed records, or no new sequence number among them";
-	for (m = c->commits; m != NULL && why == NULL; m = m->next)
-		if (m->client == client || m->db_id == db_id)
-			why = "another commit of this connection or to this database is under way";
-	if (why != NULL) {
-		c->ops->committed(c->world, client, reqid, COMMIT_REFUSED, why);
-		return;
+	if (db == NULL || !db_is_replicated(db)) {
+		commit_refuse(c, client, reqid,
+			      "not a persistent or replicated database that is attached");
+		return NULL;
+	}
+	for (m = c->commits; m != NULL; m = m->next) {
+		if (m->client != client && m->db_id != db_id)
+			continue;
+		commit_refuse(
+		    c, client, reqid,
+		    "another commit of this connection or to this database is under way");
+		return NULL;
 	}
 	m = core_alloc(sizeof(*m));
 	m->client = client;
@@ -137,12 +142,116 @@ void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id
 	m->db_id = db_id;
 	m->until_ms = core_now(c) + COMMIT_TIMEOUT(c);
 	m->retry_ms = UINT64_MAX;
+	m->next = c->commits;
+	c->commits = m;
+	return m;
+}
+
+void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id,
+		 struct slice records)
+{
+	struct commit *m;
+	uint64_t seq;
+
+	if (c->is_retired)
+		return;
+	if (records.len > CORE_MAX_RECORD || commit_read(records, db_id, &seq) != 0) {
+		commit_refuse(c, client, reqid,
+			      "malformed records, or no new sequence number among them");
+		return;
+	}
+	m = commit_new(c, client, reqid, db_id);
+	if (m == NULL)
+		return;
 	m->records = core_alloc(records.len);
 	m->len = records.len;
 	memcpy(m->records, records.p, records.len);
-	m->next = c->commits;
-	c->commits = m;
 	commit_begin(c, m);
+	core_run(c);
+}
+
+/* ---- the whole content ---- */
+
+/* The records but for that of the sequence number, whose value is told; -EBADMSG */
+static int whole_read(struct slice records, uint32_t db_id, struct writer *w, uint32_t *n,
+		      uint64_t *seq)
+{
+	const struct slice key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY));
+	struct cursor s = cursor_of(records.p, records.len);
+	struct ctdb_rec_buffer b;
+
+	if (ctdb_rec_buffer_decode(&s, &b) != 0 || b.db_id != db_id)
+		return -EBADMSG;
+	*n = 0;
+	*seq = 0;
+	for (uint32_t i = 0; i < b.count; i++) {
+		struct ctdb_rec_data r;
+
+		if (ctdb_rec_data_decode(&s, &r) != 0 || r.key.len == 0 ||
+		    r.key.len > CORE_MAX_KEY || r.data.len < RECORD_HEADER_SIZE)
+			return -EBADMSG;
+		if (!slice_equal(r.key, key)) {
+			ctdb_rec_data_encode(w, &r);
+			++*n;
+		} else if (r.data.len == RECORD_HEADER_SIZE + sizeof(*seq)) {
+			memcpy(seq, r.data.p + RECORD_HEADER_SIZE, sizeof(*seq));
+		}
+	}
+	return 0;
+}
+
+/* Into m, with the sequence number that this content will have */
+static int whole_take(struct core *c, struct commit *m, struct slice records)
+{
+	uint64_t step = core_has_bug(c, CORE_BUG_REPLACE_BY_ONE) ? 1 : 2, seq;
+	uint64_t least = db_get(c, m->db_id)->replica.content.seq + step;
+	size_t size = records.len + 256;
+	uint8_t value[RECORD_HEADER_SIZE + sizeof(seq)] = { 0 }, head[64];
+	struct ctdb_rec_buffer b = { .db_id = m->db_id };
+	struct writer w, h = writer_of(head, sizeof(head));
+
+	m->records = core_alloc(size);
+	ctdb_rec_buffer_encode(&h, &b); /* for its length */
+	w = writer_of(m->records + h.len, size - h.len);
+	if (whole_read(records, m->db_id, &w, &b.count, &seq) != 0)
+		return -EBADMSG;
+	if (seq < least || seq > UINT64_MAX / 2)
+		seq = least;
+	memcpy(value, &seq, 8);		     /* its rsn grows, too */
+	memcpy(value + 8, &c->self, 4);
+	memcpy(value + RECORD_HEADER_SIZE, &seq, sizeof(seq));
+	ctdb_rec_data_encode(
+	    &w, &(struct ctdb_rec_data){ .key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY)),
+					 .data = slice_of(value, sizeof(value)) });
+	b.count++;
+	h = writer_of(m->records, size);
+	ctdb_rec_buffer_encode(&h, &b);
+	m->len = h.len + w.len;
+	return w.failed ? -EBADMSG : 0;
+}
+
+void core_replace(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id,
+		  struct slice records)
+{
+	struct commit *m;
+
+	if (c->is_retired)
+		return;
+	if (records.len > CORE_MAX_RECORD - 256) {
+		commit_refuse(c, client, reqid, "the records are too many for one commit");
+		return;
+	}
+	m = commit_new(c, client, reqid, db_id);
+	if (m == NULL)
+		return;
+	m->is_whole = true;
+	if (whole_take(c, m, records) != 0)
+		commit_end(c, m, COMMIT_REFUSED, "malformed records");
+	else if (!c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE)
+		/* one that waits would have a sequence number of now */
+		commit_end(c, m, COMMIT_REFUSED, "the view of the cluster is changing");
+	else
+		commit_begin(c, m);
 	core_run(c);
 }
 

@@ -2,8 +2,8 @@
 /*
  * control.c: the messages that members multicast over CPG, and the state machine's input from them.
  * CPG delivers them to all members in one order, so that all come to the same conclusions. Each
- * begins with u8 type and (FACT, ATTACH and COMMIT excepted, which hold in any view) the u64 name of the
- * view that it is about; one of another view is dropped by all alike. STATE and RESTART name a view
+ * begins with u8 type and (FACT, ATTACH, COMMIT, DETACH and VOTE excepted, which hold in any view) the
+ * u64 name of the view that it is about; one of another view is dropped by all alike. STATE and RESTART name a view
  * by its members, the others also by every member's STATE (view.c).
  *
  *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation,
@@ -21,6 +21,8 @@
  *   ATTACH       u32 flags, text name
  *   RESTART      (nothing): begin this view anew
  *   COMMIT       u32 generation, u32 db, u64 id: the sender's commit happens (commit.c)
+ *   DETACH       u32 generation, u32 db: may it be closed? (detach.c)
+ *   VOTE         u32 generation, u32 db, u32 asker, u8 is free, text why not
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -305,6 +307,47 @@ void control_send_commit(struct core *c, uint32_t db_id, uint64_t id)
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
+void control_send_detach(struct core *c, uint32_t db_id)
+{
+	struct writer w = control_begin(c, CONTROL_DETACH, 16);
+
+	writer_u32(&w, c->active_generation);
+	writer_u32(&w, db_id);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_vote(struct core *c, uint32_t db_id, uint32_t asker, bool is_free,
+		       const char *why)
+{
+	struct writer w = control_begin(c, CONTROL_VOTE, 32 + CORE_NAME_SIZE);
+
+	writer_u32(&w, c->active_generation);
+	writer_u32(&w, db_id);
+	writer_u32(&w, asker);
+	writer_u8(&w, is_free);
+	writer_text(&w, why);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+/* DETACH and VOTE */
+static int detach_read(struct core *c, const struct member *from, uint8_t type, struct cursor *s)
+{
+	uint32_t generation, db_id, asker;
+	char why[CORE_NAME_SIZE];
+	uint8_t is_free;
+
+	if (cursor_u32(s, &generation) || cursor_u32(s, &db_id))
+		return -EBADMSG;
+	if (type == CONTROL_DETACH) {
+		detach_asked(c, from, generation, db_id);
+		return 0;
+	}
+	if (cursor_u32(s, &asker) || cursor_u8(s, &is_free) || cursor_text(s, why, sizeof(why)))
+		return -EBADMSG;
+	detach_voted(c, from, generation, db_id, asker, is_free != 0, why);
+	return 0;
+}
+
 void control_send_activate(struct core *c)
 {
 	struct view *v = &c->view;
@@ -437,6 +480,8 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		if (db_read(s, &db) != 0)
 			return -EBADMSG;
 		rc = db_learn(c, db.name, db.flags);
+		if (rc == 0)
+			detach_attach_in(c, db_get(c, db.db_id), from->pnn);
 		if (rc != 0 || !db_get(c, db.db_id)->replica.is_behind)
 			c->ops->attached(c->world, db.db_id, rc);
 		/* An id that is taken, or too many databases: it is so on every node, so nobody has
@@ -454,6 +499,8 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		commit_delivered(c, from->pnn, generation, db.db_id, id);
 		return 0;
 	}
+	if (type == CONTROL_DETACH || type == CONTROL_VOTE)
+		return detach_read(c, from, type, s);
 	if (cursor_u64(s, &view))
 		return -EBADMSG;
 	if (view != view_name(c, type))

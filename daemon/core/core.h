@@ -138,6 +138,11 @@ struct core_ops {
 	 * a header) is -ENOENT. put, del: 0 or -errno; only with the lock held. */
 	int (*db_open)(void *world, uint32_t db_id, const char *name, uint32_t db_flags);
 	void (*db_close)(void *world, uint32_t db_id);
+	/* Detaching. db_is_free: nobody of this node uses this database; else why it must stay.
+	 * detached: what core_detach() was asked for has ended: 0; -EBUSY: a node has said no, and
+	 * why; -EAGAIN: the view changes; -ENOENT, -EALREADY: another one was asked for first. */
+	bool (*db_is_free)(void *world, uint32_t db_id, char *why, size_t size);
+	void (*detached)(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
 	int (*lock)(void *world, uint32_t db_id, struct slice key);
 	void (*unlock)(void *world, uint32_t db_id, struct slice key);
 	int (*get)(void *world, uint32_t db_id, struct slice key, struct record_header *h, struct slice *body);
@@ -157,7 +162,8 @@ struct core_ops {
 	/* Persistent and replicated databases, of which every node has all. Slow, so nothing is done
 	 * inside these calls but db_content, which tells of a database that is open now. check: may
 	 * these records (a rec_buffer, lent until return) be stored? apply: store them as one
-	 * transaction, durably, and note generation and tag; an empty slice: note these only. Each is
+	 * transaction, durably, and note generation and tag; an empty slice: note these only;
+	 * is_whole: they take the place of all that is there. Each is
 	 * answered once, by core_commit_checked() or core_commit_applied() with its ticket; of a
 	 * database there is one apply or write at a time, in this order.
 	 * send: read all of it, as it is at one moment, to core_transfer_part(). receive: one more
@@ -166,7 +172,8 @@ struct core_ops {
 	void (*db_content)(void *world, uint32_t db_id, struct core_content *content);
 	void (*commit_check)(void *world, uint32_t db_id, uint64_t ticket, struct slice records);
 	void (*commit_apply)(void *world, uint32_t db_id, uint64_t ticket,
-			     const struct core_content *becomes, struct slice records);
+			     const struct core_content *becomes, struct slice records,
+			     bool is_whole);
 	void (*transfer_send)(void *world, uint32_t db_id, uint32_t to_pnn, uint64_t cookie);
 	void (*transfer_receive)(void *world, uint32_t db_id, uint64_t cookie, struct slice part,
 				 bool is_last);
@@ -242,6 +249,8 @@ enum core_bug {
 	CORE_BUG_LENT_IS_SOLE = 1 << 24,       /* R8: a record that was lent is taken for one that never was elsewhere */
 	CORE_BUG_HELD_FOR_EVER = 1 << 23,      /* a record that is held is never let go */
 	CORE_BUG_READERS_OUTLIVE = 1 << 22,    /* whom nobody knows as a reader is taken for none */
+	CORE_BUG_REPLACE_BY_ONE = 1 << 19,   /* the sequence number of a whole content is one above */
+	CORE_BUG_DETACH_IN_USE = 1 << 18,    /* a database is detached while clients use it */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */
@@ -328,6 +337,10 @@ void core_peer_sent(struct core *c, uint32_t pnn, size_t len_bytes);
  * 0: it is so already; -EINPROGRESS: ops->attached follows; -EEXIST: the id belongs to another
  * name; -EINVAL: another type; -EUCLEAN: damaged, and no member has it; -ENOSPC */
 int core_attach(struct core *c, const char *name, uint32_t db_flags);
+/* Close a volatile database on all nodes. -EINPROGRESS: ops->detached follows; -ENOENT; -EINVAL: not
+ * volatile; -EAGAIN: the view changes. From the moment that a node has said yes its core_attach()
+ * of this database says -EBUSY, until it has ended. */
+int core_detach(struct core *c, uint32_t db_id);
 /* Before the group is joined: a file of this node's from before */
 int core_db_found(struct core *c, const char *name, uint32_t db_flags);
 /* When a record of a sticky database is held, and how long (sticky.c). Before the first call: never. */
@@ -363,6 +376,13 @@ struct core_call {
  * goes to has much queued; read no more from this client until core_is_congested() is false. */
 int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core_call *call);
 void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key);
+/* The calls that are not answered yet, and since when the oldest one waits (0: none) */
+struct core_waiting {
+	uint64_t n, oldest_ms;
+};
+void core_waiting(const struct core *c, struct core_waiting *w);
+/* Answers those that wait since that time or longer with an error */
+void core_waiting_fail(struct core *c, uint64_t since_ms, const char *why);
 void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n);
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie);
 void core_client_gone(struct core *c, uint64_t client);
@@ -382,6 +402,11 @@ enum { COMMIT_REFUSED = -1, COMMIT_TIMED_OUT = 1, COMMIT_VIEW_CHANGED = 2 };
 /* records: a rec_buffer, its db_id and padding behind it included. Ends with ops->committed,
  * perhaps before it returns. */
 void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id, struct slice records);
+/* The same, for the whole content: the records, of whose sequence number only is taken that it is not
+ * below, replace all that is there. The new number is 2 above the old one at least: a client that
+ * has begun a commit meanwhile does not find the number that it would have set, which it would take
+ * for its own success. */
+void core_replace(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id, struct slice records);
 /* rc: 0, -EEXIST: a newer record is there, or another -errno */
 void core_commit_checked(struct core *c, uint32_t db_id, uint64_t ticket, int rc);
 void core_commit_applied(struct core *c, uint32_t db_id, uint64_t ticket, int rc);

@@ -9,8 +9,10 @@
  *   session.c   a pair's stream                     packet.c   what travels in it
  *   request.c   what clients of this node wait for  record.c   giving and taking records
  *   location.c  the lmaster's table                 sweep.c    recovery
- *   db.c        attach                              message.c  srvids
+ *   db.c        attach                              detach.c   and the end
+ *   message.c   srvids
  *   keystate.c  what waits for a key                status.c   what it is doing
+ *   waiting.c   and for how long
  *   traverse.c  all records of a database       scan.c     reading them
  *   commit.c    commits of this node's clients      replica.c  databases that all have
  *   vacuum.c    which empty records may go          erase.c    how they go
@@ -154,7 +156,7 @@ struct op { /* a packet or a call that waits for the chain lock */
 	struct op *next;
 	bool is_call;
 	uint32_t from, generation; /* packet */
-	uint64_t client;	   /* call */
+	uint64_t client, since_ms; /* call */
 	uint32_t reqid, callid;
 	bool is_readonly;
 	size_t len; /* packet bytes behind */
@@ -162,7 +164,7 @@ struct op { /* a packet or a call that waits for the chain lock */
 };
 struct waiter { /* a call that waits for the record */
 	struct waiter *next;
-	uint64_t client;
+	uint64_t client, since_ms;
 	uint32_t reqid, callid;
 	bool is_readonly; /* a copy to read would do */
 };
@@ -240,6 +242,7 @@ struct prepared {
 	enum prepared_state state;
 	uint32_t coordinator;
 	uint64_t id, ticket, seq;
+	bool is_whole; /* the records replace all that is there */
 	uint8_t *records;
 	size_t len;
 };
@@ -260,6 +263,7 @@ enum commit_state { COMMIT_WAITING, COMMIT_PREPARING, COMMIT_DECIDED };
 struct commit {
 	struct commit *next;
 	enum commit_state state;
+	bool is_whole;
 	bool is_settling; /* the view has changed under it: then the client is told, not before */
 	uint64_t client;  /* 0: gone */
 	uint32_t reqid, db_id;
@@ -270,10 +274,20 @@ struct commit {
 	size_t len;
 };
 
+/* ---- detach.c: it is about to be closed on all nodes, if all agree ---- */
+
+struct detach {
+	bool is_asked;
+	uint32_t asker;
+	uint64_t votes[CORE_MAX_NODES / 64];
+	size_t votes_n;
+};
+
 struct db {
 	uint32_t db_id, flags;
 	char name[CORE_NAME_SIZE];
 	struct replica replica;
+	struct detach detach;
 	bool is_swept; /* by this node, in this generation */
 	uint64_t copies_out, revokes;
 	const struct db_told *told; /* what counts of it; inside db_settle() only */
@@ -448,7 +462,7 @@ enum packet_type {
 	PACKET_TRAVERSE_RECORDS, /* u32 n, n x (block key, block value) */
 	PACKET_TRAVERSE_END,	 /* u32 next chain, u8 is_failed */
 	/* commits; rsn stands for the commit's id or the transfer's cookie */
-	PACKET_PREPARE,	 /* coordinator -> all: u32 db, u64 id, block records */
+	PACKET_PREPARE,	 /* coordinator -> all: u32 db, u64 id, u8 is_whole (is_new), block records */
 	PACKET_PREPARED, /* member -> coordinator: u32 db, u64 id */
 	PACKET_DECLINED, /* ... cannot: u32 db, u64 id, block text */
 	PACKET_ABORT,	 /* coordinator -> all, before COMMIT: u32 db, u64 id */
@@ -506,6 +520,9 @@ void control_send_lock_failed(struct core *c, enum reason why);
 void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
 void control_send_commit(struct core *c, uint32_t db_id, uint64_t id);
+void control_send_detach(struct core *c, uint32_t db_id);
+void control_send_vote(struct core *c, uint32_t db_id, uint32_t asker, bool is_free,
+		       const char *why);
 /* and what comes of it, in view.c; the sender is a member */
 void view_state_in(struct core *c);
 void view_promise(struct core *c, uint32_t leader, uint32_t generation,
@@ -551,7 +568,9 @@ enum control_type {
 	CONTROL_ATTACH,
 	CONTROL_RESTART,
 	CONTROL_ACCEPT,
-	CONTROL_COMMIT
+	CONTROL_COMMIT,
+	CONTROL_DETACH,
+	CONTROL_VOTE
 };
 
 /* slot.c */
@@ -567,6 +586,15 @@ void db_missing(struct core *c);
  * same name (struct member, has_other_db). False: not with what they have told, or not on this
  * node, which retires; the view begins anew. */
 bool db_settle(struct core *c);
+
+/* detach.c */
+void detach_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id);
+void detach_voted(struct core *c, const struct member *from, uint32_t generation, uint32_t db_id,
+		  uint32_t asker, bool is_free, const char *why);
+/* An attach of it is delivered */
+void detach_attach_in(struct core *c, struct db *db, uint32_t from);
+void detach_forget(struct core *c); /* the view has changed */
+bool detach_is_asked(const struct db *db);
 
 static inline bool db_is_replicated(const struct db *db)
 {
@@ -598,7 +626,7 @@ struct keystate *keystate_make(struct core *c, uint64_t hash, uint32_t db_id, st
 void keystate_drop_if_idle(struct core *c, struct keystate *k);
 void keystate_free_all(struct core *c);
 void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
-			 uint32_t callid, bool is_readonly);
+			 uint32_t callid, bool is_readonly, uint64_t since_ms);
 void keystate_free_waiter(struct core *c, struct waiter *w);
 void keystate_park(struct core *c, struct keystate *k, uint32_t orig);
 /* The chain lock of a key for a packet or a call: 0; -EAGAIN: taken, queue at *k; or -errno */
@@ -607,7 +635,9 @@ int keystate_lock(struct core *c, uint64_t hash, uint32_t db_id, struct slice ke
 /* Behind those that wait for the chain lock already */
 void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p);
 void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid,
-			 bool is_readonly);
+			 bool is_readonly, uint64_t since_ms);
+/* Everybody who waits is told this, and it ends */
+void keystate_fail(struct core *c, struct keystate *k, const char *why);
 /* Every keystate; f may not add or remove any but the one it is given */
 void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k));
 static inline struct slice keystate_key(const struct keystate *k)

@@ -122,6 +122,29 @@ void keystate_drop_if_idle(struct core *c, struct keystate *k)
 	keystate_free(c, k);
 }
 
+void keystate_fail(struct core *c, struct keystate *k, const char *why)
+{
+	struct waiter *w;
+	struct op *o;
+
+	while ((w = k->waiter_first) != NULL) {
+		k->waiter_first = w->next;
+		c->ops->call_error(c->world, w->client, w->reqid, why);
+		keystate_free_waiter(c, w);
+	}
+	k->waiter_last = &k->waiter_first;
+	while ((o = k->op_first) != NULL) {
+		k->op_first = o->next;
+		if (o->is_call)
+			c->ops->call_error(c->world, o->client, o->reqid, why);
+		free(o);
+	}
+	k->op_last = &k->op_first;
+	k->parked_n = 0;
+	k->is_blocked = false;
+	keystate_drop_if_idle(c, k);
+}
+
 void keystate_free_all(struct core *c)
 {
 	struct keystate *k;
@@ -158,7 +181,7 @@ void keystate_each(struct core *c, void (*f)(struct core *c, struct keystate *k)
 }
 
 void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, uint32_t reqid,
-			 uint32_t callid, bool is_readonly)
+			 uint32_t callid, bool is_readonly, uint64_t since_ms)
 {
 	struct waiter *w = c->keys.spare_waiter;
 
@@ -170,6 +193,7 @@ void keystate_add_waiter(struct core *c, struct keystate *k, uint64_t client, ui
 		w->next = NULL;
 	}
 	w->client = client;
+	w->since_ms = since_ms;
 	w->reqid = reqid;
 	w->callid = callid;
 	w->is_readonly = is_readonly;
@@ -240,12 +264,13 @@ void keystate_block_packet(struct keystate *k, uint32_t from, const struct packe
 }
 
 void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid,
-			 bool is_readonly)
+			 bool is_readonly, uint64_t since_ms)
 {
 	struct op *o = op_append(k, 0);
 
 	o->is_call = true;
 	o->client = client;
+	o->since_ms = since_ms;
 	o->reqid = reqid;
 	o->callid = callid;
 	o->is_readonly = is_readonly;

@@ -4,7 +4,7 @@ libcore_a_SOURCES = \
 	daemon/core/commit.c \
 	daemon/core/control.c \
 	daemon/core/core.c daemon/core/core.h \
-	daemon/core/db.c \
+	daemon/core/db.c daemon/core/detach.c \
 	daemon/core/erase.c \
 	daemon/core/fact.c \
 	daemon/core/fencing.c \
@@ -33,4 +33,4 @@ libcore_a_SOURCES = \
 	daemon/core/sweep.c \
 	daemon/core/traverse.c daemon/core/traverse.h \
 	daemon/core/vacuum.c daemon/core/vacuum.h \
-	daemon/core/view.c
+	daemon/core/view.c daemon/core/waiting.c

@@ -98,10 +98,10 @@ static int fields_decode(struct cursor *c, struct packet *p)
 	case PACKET_APPLIED:
 	case PACKET_PULL:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn);
-	case PACKET_PREPARE:
 	case PACKET_DECLINED:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_block(c, CORE_MAX_RECORD, &p->data);
+	case PACKET_PREPARE:
 	case PACKET_PART:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_u8(c, &p->is_new) || cursor_block(c, CORE_MAX_RECORD, &p->data);
@@ -223,7 +223,7 @@ static void fields_encode(struct writer *w, const struct packet *p)
 	case PACKET_PART:
 		writer_u32(w, p->db_id);
 		writer_u64(w, p->rsn);
-		if (p->type == PACKET_PART)
+		if (p->type == PACKET_PREPARE || p->type == PACKET_PART)
 			writer_u8(w, p->is_new);
 		if (p->type == PACKET_PREPARE || p->type == PACKET_DECLINED ||
 		    p->type == PACKET_PART)

@@ -115,6 +115,10 @@ static void prepared_check(struct core *c, struct db *db)
 		prepared_decline(c, db, "the database has that sequence number already");
 		return;
 	}
+	if (w->is_whole) { /* what is there does not matter */
+		prepared_hold(c, db);
+		return;
+	}
 	w->state = PREPARED_CHECKING;
 	w->ticket = ++c->ticket;
 	c->ops->commit_check(c->world, db->db_id, w->ticket, slice_of(w->records, w->len));
@@ -136,6 +140,7 @@ static void replica_prepare(struct core *c, uint32_t from, struct db *db, const 
 	w->state = PREPARED_WAITING;
 	w->coordinator = from;
 	w->id = p->rsn;
+	w->is_whole = p->is_new != 0;
 	w->len = p->data.len;
 	w->records = core_alloc(w->len + 1);
 	if (w->len > 0)
@@ -185,7 +190,7 @@ void replica_decided(struct core *c, uint32_t coordinator, struct db *db, uint64
 	db->replica.coming =
 	    (struct core_content){ c->active_generation, c->active_tag, w->seq, false };
 	c->ops->commit_apply(c->world, db->db_id, w->ticket, &db->replica.coming,
-			     slice_of(w->records, w->len));
+			     slice_of(w->records, w->len), w->is_whole);
 }
 
 /* Files say now what has been decided: a view that waited for that may hear it */

@@ -131,11 +131,12 @@ static bool call_is_readonly(const struct core *c, const struct core_call *call)
 }
 
 static void call_wait(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client,
-		      uint32_t reqid, bool is_lent)
+		      uint32_t reqid, bool is_lent, uint64_t since_ms)
 {
 	struct keystate *k = keystate_make(c, hash, call->db_id, call->key);
 
-	keystate_add_waiter(c, k, client, reqid, call->callid, call_is_readonly(c, call));
+	keystate_add_waiter(c, k, client, reqid, call->callid, call_is_readonly(c, call),
+			    since_ms);
 	if (is_lent)
 		readonly_revoke(c, k);
 	else
@@ -144,7 +145,7 @@ static void call_wait(struct core *c, uint64_t hash, const struct core_call *cal
 
 /* With the chain lock held */
 static void call_do(struct core *c, uint64_t hash, const struct core_call *call, uint64_t client,
-		    uint32_t reqid)
+		    uint32_t reqid, uint64_t since_ms)
 {
 	struct db *db = db_get(c, call->db_id);
 	struct record_header h = { 0 };
@@ -158,7 +159,7 @@ static void call_do(struct core *c, uint64_t hash, const struct core_call *call,
 	    (is_copy && call_is_readonly(c, call)))
 		call_answer(c, client, reqid, call->callid, &h, body);
 	else
-		call_wait(c, hash, call, client, reqid, is_lent);
+		call_wait(c, hash, call, client, reqid, is_lent, since_ms);
 }
 
 int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core_call *call)
@@ -177,11 +178,12 @@ int core_call(struct core *c, uint64_t client, uint32_t reqid, const struct core
 	}
 	rc = keystate_lock(c, hash, call->db_id, call->key, &k);
 	if (rc == -EAGAIN) {
-		keystate_block_call(k, client, reqid, call->callid, call_is_readonly(c, call));
+		keystate_block_call(k, client, reqid, call->callid, call_is_readonly(c, call),
+				    core_now(c));
 	} else if (rc != 0) {
 		c->ops->call_error(c->world, client, reqid, "the database cannot be locked");
 	} else {
-		call_do(c, hash, call, client, reqid);
+		call_do(c, hash, call, client, reqid, core_now(c));
 		c->ops->unlock(c->world, call->db_id, call->key);
 	}
 	core_run(c);
@@ -197,7 +199,7 @@ static void blocked_call(struct core *c, struct keystate *k, const struct op *o)
 				  .callid = o->callid,
 				  .key = keystate_key(k) };
 
-	call_do(c, k->hash, &call, o->client, o->reqid);
+	call_do(c, k->hash, &call, o->client, o->reqid, o->since_ms);
 }
 
 void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)

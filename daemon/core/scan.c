@@ -158,6 +158,18 @@ void scan_cancel_all(struct core *c)
 		scan_cancel(c, &c->traverses->scan);
 }
 
+void scan_db_closed(struct core *c, uint32_t db_id)
+{
+	struct scan **at = &c->traverses->scan;
+
+	while (*at != NULL) {
+		if ((*at)->db_id == db_id)
+			scan_cancel(c, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
 void scan_free(struct traverses *a)
 {
 	while (a->scan != NULL)

@@ -333,6 +333,24 @@ void traverse_client_gone(struct core *c, uint64_t client)
 	}
 }
 
+void traverse_db_closed(struct core *c, uint32_t db_id)
+{
+	struct traverse *t, *next;
+
+	if (c->traverses == NULL)
+		return;
+	scan_db_closed(c, db_id);
+	for (t = c->traverses->first; t != NULL; t = next) {
+		next = t->next;
+		if (t->ask.db_id != db_id)
+			continue;
+		for (size_t i = 0; i < t->part_n; i++)
+			if (!t->part[i].has_ended)
+				part_fail(c, t, &t->part[i], "the database was detached");
+		traverse_go(c, t);
+	}
+}
+
 /* ACTIVATE: who has left will not tell what is asked, and who has stayed has forgotten it */
 void traverse_activate(struct core *c)
 {

@@ -31,6 +31,7 @@ struct writer traverse_writer(struct core *c, size_t size);
 /* One of the PACKET_TRAVERSE_ types */
 void traverse_packet(struct core *c, uint32_t from, const struct packet *p);
 void traverse_activate(struct core *c); /* a new generation has begun */
+void traverse_db_closed(struct core *c, uint32_t db_id);
 void traverse_tick(struct core *c);
 uint64_t traverse_deadline(const struct core *c);
 void traverse_client_gone(struct core *c, uint64_t client);
@@ -41,6 +42,7 @@ void traverse_free(struct core *c);
 void scan_ask_in(struct core *c, uint32_t from, const struct packet *p);
 void scan_cancel_in(struct core *c, uint32_t from, const struct packet *p);
 void scan_cancel_all(struct core *c);
+void scan_db_closed(struct core *c, uint32_t db_id);
 void scan_free(struct traverses *a);
 
 #endif

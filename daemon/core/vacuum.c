@@ -330,6 +330,26 @@ void vacuum_activate(struct core *c)
 		v->pass_ms = core_now(c) + v->interval_ms;
 }
 
+/* Candidates of it find no record any more. Whatever else is under way ends with the generation, which is
+ * about to. */
+void vacuum_db_closed(struct core *c, size_t i)
+{
+	struct vacuum *v = c->vacuum;
+
+	if (v == NULL)
+		return;
+	erase_drop_all(v);
+	if (i > v->pass_db)
+		return;
+	if (v->is_reading)
+		c->ops->traverse_cancel(c->world, v->cookie);
+	v->is_reading = false;
+	v->is_something_left = true;
+	v->pass_db = 0;
+	v->pass_chain = 0;
+	v->pass_ms = core_now(c);
+}
+
 /* Nothing is deleted while not all is known, nor while this node may not go on */
 static bool vacuum_may_work(const struct core *c)
 {

@@ -71,6 +71,8 @@ void vacuum_arrived(struct core *c, uint64_t hash, uint32_t db_id, struct slice 
 void vacuum_schedule(struct core *c, uint64_t hash, uint32_t db_id, struct slice key, bool is_soon,
 		     bool is_orphan);
 void vacuum_activate(struct core *c);
+/* Database number i is about to be closed; those behind it move up */
+void vacuum_db_closed(struct core *c, size_t i);
 void vacuum_tick(struct core *c);
 uint64_t vacuum_deadline(const struct core *c);
 void vacuum_free(struct core *c);

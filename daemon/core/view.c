@@ -93,6 +93,7 @@ static void view_gather(struct core *c, const char *why)
 {
 	struct view *v = &c->view;
 
+	detach_forget(c);
 	v->group = digest_add(0x636f746462ULL, v->restarts);
 	v->digest = 0;
 	v->round++;

@@ -69,7 +69,7 @@ enum ipc_type {
 				  (2: only empty ones), u32 chains: a batch (struct core_traverse_read) */
 	/* These begin: total bytes of data follow as IPC_WORK_DATA. Each is answered by IPC_WORK_DONE. */
 	IPC_WORK_CHECK,        /* u64 cookie, text path, u32 tdb flags, u64 total: may a rec_buffer be stored? */
-	IPC_WORK_APPLY,        /* ... u32 generation, u32 tag: store it */
+	IPC_WORK_APPLY,        /* ... u32 generation, u32 tag, u32 1: instead of all that is there: store it */
 	IPC_WORK_REPLACE,      /* ...: all records become these (worker_commit.h) */
 	IPC_WORK_DUMP,         /* ... (total is 0): answered by IPC_WORK_PART first */
 	IPC_WORK_DATA,         /* bytes */

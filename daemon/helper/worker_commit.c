@@ -117,13 +117,16 @@ static int transaction_end(struct tdb_context *tdb, int rc)
 	return tdb_transaction_commit(tdb) == 0 ? 0 : tdb_rc(tdb);
 }
 
-int worker_apply(struct tdb_context *tdb, struct slice records, uint32_t generation, uint32_t tag)
+int worker_apply(struct tdb_context *tdb, struct slice records, uint32_t generation, uint32_t tag,
+		 bool is_whole)
 {
 	int rc;
 
 	if (tdb_transaction_start(tdb) != 0)
 		return tdb_rc(tdb);
-	rc = records_each(tdb, records, record_store);
+	rc = is_whole && tdb_wipe_all(tdb) != 0 ? tdb_rc(tdb) : 0;
+	if (rc == 0)
+		rc = records_each(tdb, records, record_store);
 	if (rc == 0)
 		rc = generation_note(tdb, generation, tag);
 	return transaction_end(tdb, rc);

@@ -12,8 +12,10 @@
 /* May the records of this rec_buffer be stored? 0; -EEXIST: one in the file is as new, with another
  * body; -EBADMSG */
 int worker_check(struct tdb_context *tdb, struct slice records);
-/* Stores them, and notes generation and tag, in one transaction; empty: only notes. 0 or -errno */
-int worker_apply(struct tdb_context *tdb, struct slice records, uint32_t generation, uint32_t tag);
+/* Stores them, is_whole: in the place of all that is there, and notes generation and tag, in one
+ * transaction; empty: only notes. 0 or -errno */
+int worker_apply(struct tdb_context *tdb, struct slice records, uint32_t generation, uint32_t tag,
+		 bool is_whole);
 /* Replaces all records by these: key and value, each as a block, one after the other. 0 or -errno
  */
 int worker_replace(struct tdb_context *tdb, struct slice records);

@@ -37,7 +37,7 @@ struct work {
 	struct slice key; /* IPC_WORK_LOCK */
 	struct worker_read read;
 	uint64_t total;	  /* IPC_WORK_CHECK and the like */
-	uint32_t generation, tag;
+	uint32_t generation, tag, is_whole;
 	uint8_t *data;
 };
 
@@ -178,7 +178,8 @@ static int work_commit(const struct work *work, struct worker_file *f)
 	if (work->type == IPC_WORK_CHECK)
 		rc = worker_check(f->tdb, data);
 	else if (work->type == IPC_WORK_APPLY)
-		rc = worker_apply(f->tdb, data, work->generation, work->tag);
+		rc = worker_apply(f->tdb, data, work->generation, work->tag,
+				  work->is_whole != 0);
 	else if (work->type == IPC_WORK_REPLACE)
 		rc = worker_replace(f->tdb, data);
 	else
@@ -243,7 +244,8 @@ static int work_decode(int type, struct cursor *c, struct work *work)
 		    (type == IPC_WORK_READ && read_decode(c, &work->read)) ||
 		    (work_has_data(work->type) && cursor_u64(c, &work->total)) ||
 		    (type == IPC_WORK_APPLY &&
-		     (cursor_u32(c, &work->generation) || cursor_u32(c, &work->tag))) ||
+		     (cursor_u32(c, &work->generation) || cursor_u32(c, &work->tag) ||
+		      cursor_u32(c, &work->is_whole))) ||
 		    work->total > WORK_DATA_MAX)
 			return -EBADMSG;
 		break;

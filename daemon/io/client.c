@@ -79,6 +79,10 @@ void clients_call_reply(struct engine *e, uint64_t client, uint32_t reqid, struc
 
 void clients_message(struct engine *e, uint64_t client, uint64_t srvid, struct slice data)
 {
+	if (client == CLIENT_ID_RESTORE)
+		control_restore_message(e->clients, srvid, data);
+	if (client == CLIENT_ID_SERVICE)
+		clients_service_message(e->clients, srvid, data);
 	struct client *cl = client_find(e->clients, client);
 	struct packet_header h = reply_header(e->clients, 0);
 	struct req_message m = { .srvid = srvid, .data = data };
@@ -257,6 +261,10 @@ void clients_status_changed(struct engine *e)
 	s->generation = status.is_active ? status.generation : CTDB_GENERATION_INVALID;
 	if (has_new_leader)
 		s->has_leader_news = true;
+	if (status.is_active && !status.is_recovering && status.generation != s->told_generation) {
+		s->told_generation = status.generation;
+		s->has_generation_news = true;
+	}
 	control_status_changed(s);
 	if (s->is_active && !s->was_active) {
 		s->was_active = true;
@@ -309,6 +317,7 @@ int clients_open(struct engine *e, const char *path)
 	if (rc != 0)
 		goto failed;
 	e->clients = s;
+	clients_service_open(s);
 	rc = qb_loop_timer_add(e->loop, QB_LOOP_MED, QB_TIME_NS_IN_SEC, s, clients_second,
 			       &s->second_timer);
 	if (rc == 0)
@@ -333,6 +342,7 @@ void clients_close(struct engine *e)
 	client_end_all(s);
 	control_close(s);
 	queue_clear(&s->forwarded, &s->pool);
+	queue_clear(&s->answers, &s->pool);
 	counters_close(s);
 	queue_pool_free(&s->pool);
 	poller_free(s->poller);

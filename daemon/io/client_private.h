@@ -23,6 +23,9 @@
 #include "tunable.h"
 
 struct attach_wait;
+struct detach_wait;
+struct restore;
+struct client_tcp;
 struct client_notify;
 struct control_late;
 struct control_state;
@@ -62,6 +65,10 @@ struct client {
 	struct client *next_dirty, *next_dying;
 	struct byte_queue in, out, held;
 	size_t reply_bytes; /* of what is in out, at most */
+	uint32_t *attached; /* ids of databases that it was told are there */
+	size_t attached_n;
+	struct client_tcp *tcp; /* control_tcp.c */
+	size_t tcp_n;
 	struct client_notify *notify;
 	size_t notifies, notify_bytes;
 	/* one call being timed: enough for a latency, since few clients have several at once */
@@ -98,17 +105,28 @@ struct clients {
 	bool is_active, was_active;
 	uint32_t generation, leader;
 	bool has_leader_news; /* LEADER is to be told */
+	bool has_generation_news; /* ... and RECONFIGURE */
 
 	struct tunables tunables;
 	struct counters counters;
 	struct control_state *control;
 	struct attach_wait *attaching; /* control_attach.c */
+	struct detach_wait *detaching; /* control_detach.c */
+	struct restore *restores;      /* control_restore.c */
+	size_t restores_n;
+	struct byte_queue answers;     /* client_service.c: to what the tools have asked */
+	uint32_t told_generation;      /* RECONFIGURE was sent for it */
+	uint64_t waits_logged_ms;      /* client_waits.c */
 	struct control_late *late;     /* control_late.c */
 	uint32_t lates;
 	qb_loop_timer_handle second_timer;
+	bool has_seqnum_timer; /* control_seqnum.c */
+	qb_loop_timer_handle seqnum_timer;
 };
 
 #define CLIENT_SLOT_BITS 20
+/* Who registers srvids in this daemon's own name; no client has these */
+enum { CLIENT_ID_SERVICE = 1, CLIENT_ID_RESTORE = 2 };
 
 /* ---- client_table.c -------------------------------------------------------------------------- */
 
@@ -120,6 +138,9 @@ void client_kill(struct client *cl, const char *why);
 struct client *client_find(struct clients *s, uint64_t id);
 /* Client number i of those there are slots for; NULL: none in this slot */
 struct client *client_at(struct clients *s, size_t i);
+/* That it uses a database, for as long as it is connected */
+void client_attached(struct client *cl, uint32_t db_id);
+bool client_has_attached(const struct client *cl, uint32_t db_id);
 /* clients_flush()'s work: ends the pauses in s->resume, and the dying (who must not be dirty) */
 void clients_resume(struct clients *s);
 void clients_reap(struct clients *s);
@@ -153,6 +174,25 @@ void clients_tell_leader(struct clients *s);
 
 /* Lets the traverses of those go on whose output has drained (has_drained) */
 void clients_drained(struct clients *s);
+
+/* ---- client_service.c --------------------------------------------------------------------------
+ */
+
+void clients_service_open(struct clients *s);
+/* A message to the daemon itself; called within the core's op */
+void clients_service_message(struct clients *s, uint64_t srvid, struct slice data);
+/* Sends what is to be answered */
+void clients_service_answer(struct clients *s);
+/* A new generation is served: RECONFIGURE, IPREALLOCATED */
+void clients_tell_generation(struct clients *s);
+
+/* ---- client_waits.c ----------------------------------------------------------------------------
+ */
+
+/* Each second: says that calls wait, and ends those that have waited for too long */
+void client_waits_second(struct clients *s, uint64_t now_ms);
+/* Calls that were kept before the first view */
+size_t client_waits_held(const struct clients *s);
 
 /* ---- client_socket.c
  * ------------------------------------------------------------------------------- */

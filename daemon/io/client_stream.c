@@ -257,6 +257,10 @@ void clients_flush(struct engine *e)
 		s->resume |= PAUSE_PEER;
 	if (s->has_leader_news)
 		clients_tell_leader(s);
+	if (s->has_generation_news)
+		clients_tell_generation(s);
+	if (s->answers.len > 0)
+		clients_service_answer(s);
 	while (s->dirty || s->dying || s->resume || s->has_drained ||
 	       s->forwarded.len > 0) {
 		if (s->forwarded.len > 0)

@@ -78,6 +78,29 @@ struct client *client_at(struct clients *s, size_t i)
 	return cl && !cl->is_dying ? cl : NULL;
 }
 
+bool client_has_attached(const struct client *cl, uint32_t db_id)
+{
+	for (size_t i = 0; i < cl->attached_n; i++)
+		if (cl->attached[i] == db_id)
+			return true;
+	return false;
+}
+
+void client_attached(struct client *cl, uint32_t db_id)
+{
+	uint32_t *more;
+
+	if (client_has_attached(cl, db_id))
+		return;
+	more = realloc(cl->attached, (cl->attached_n + 1) * sizeof(*more));
+	if (more == NULL) {
+		client_kill(cl, "no memory for its databases");
+		return;
+	}
+	cl->attached = more;
+	cl->attached[cl->attached_n++] = db_id;
+}
+
 /* The client is no longer in the dirty list and nobody handles its packets */
 static void client_end(struct client *cl)
 {
@@ -100,6 +123,8 @@ static void client_end(struct client *cl)
 	queue_clear(&cl->in, &s->pool);
 	queue_clear(&cl->out, &s->pool);
 	queue_clear(&cl->held, &s->pool);
+	free(cl->attached);
+	free(cl->tcp);
 	free(cl);
 }
 

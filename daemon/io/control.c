@@ -138,6 +138,7 @@ static void control_here(struct client *cl, const struct packet_header *h,
 		.clients = cl->owner,
 		.engine = cl->owner->engine,
 		.client = cl,
+		.from_pnn = cl->owner->engine->pnn,
 		.reqid = h->reqid,
 		.opcode = m->opcode,
 		.flags = m->flags,
@@ -198,6 +199,11 @@ static int forward_ask(struct clients *s, uint32_t pnn, uint64_t ticket,
 	writer_u64(&w, m->srvid);
 	writer_block(&w, m->data.p, m->data.len);
 	return core_forward(s->engine->core, pnn, slice_of(w.p, w.len));
+}
+
+int control_tell(struct clients *s, uint32_t pnn, const struct req_control *m)
+{
+	return forward_ask(s, pnn, 0, m);
 }
 
 static void forward_answer(struct clients *s, uint32_t pnn, uint64_t ticket, int32_t status,
@@ -339,7 +345,9 @@ static struct control_wait *wait_take(struct control_state *state, uint64_t tick
 static void forwarded_ask(struct clients *s, uint32_t from_pnn, struct cursor *c)
 {
 	struct control_answer a;
-	struct control_request r = { .clients = s, .engine = s->engine };
+	struct control_request r = {
+		.clients = s, .engine = s->engine, .from_pnn = from_pnn
+	};
 	uint64_t ticket;
 
 	if (cursor_u64(c, &ticket) || cursor_u32(c, &r.opcode) || cursor_u32(c, &r.flags) ||
@@ -464,6 +472,7 @@ void control_client_gone(struct clients *s, struct client *cl)
 	if (s->is_closing)
 		return;
 	control_attach_client_gone(s, cl->id);
+	control_restore_client_gone(s, cl->id);
 	for (struct control_wait **at = &s->control->waits; *at;) {
 		struct control_wait *wait = *at;
 		if (wait->client != cl->id) {
@@ -480,6 +489,8 @@ void control_second(struct clients *s, uint64_t now_ms)
 	waits_check(s, now_ms);
 	control_attach_second(s, now_ms);
 	control_late_second(s);
+	control_restore_second(s, now_ms);
+	client_waits_second(s, now_ms);
 }
 
 void control_status_changed(struct clients *s)
@@ -503,6 +514,9 @@ void control_close(struct clients *s)
 	if (state == NULL)
 		return;
 	control_attach_close(s);
+	control_detach_close(s);
+	control_restore_close(s);
+	control_seqnum_close(s);
 	control_late_second(s);
 	while (state->waits) {
 		struct control_wait *wait = state->waits;

@@ -9,6 +9,9 @@
  *   control_node.c     about the node and the cluster
  *   control_client.c   about a connection, or the processes behind connections
  *   control_db.c       about databases;  control_attach.c: attaching
+ *   control_restore.c  wiping and restoring them
+ *   control_tcp.c      TCP connections of Samba's clients
+ *   control_detach.c   ... and detaching; control_seqnum.c: TDB's own sequence numbers
  *   control_traverse.c all records of a database
  *   control_counters.c statistics
  */
@@ -24,6 +27,7 @@ struct control_request {
 	struct clients *clients;
 	struct engine *engine;
 	struct client *client; /* NULL: it comes from another node */
+	uint32_t from_pnn;     /* whose client it is */
 	uint32_t reqid;	       /* the client's */
 	uint32_t opcode, flags;
 	uint64_t srvid;
@@ -84,8 +88,31 @@ void control_late_second(struct clients *s);
 void control_late(struct clients *s, uint64_t client, uint32_t reqid, int32_t status,
 		  const char *text);
 
+/* To another node, without an answer: as core_forward() */
+int control_tell(struct clients *s, uint32_t pnn, const struct req_control *m);
+
+/* control_db.c: reads the db id that the data begins with, and finds the database; -1 with a text */
+int32_t control_db_find(struct control_request *r, struct control_answer *a,
+			struct core_db_info *info);
+
+/* control_detach.c */
+void control_detach_close(struct clients *s);
+
+/* control_restore.c */
+bool control_restore_is_running(struct clients *s, uint32_t db_id);
+void control_restore_message(struct clients *s, uint64_t srvid, struct slice data);
+void control_restore_client_gone(struct clients *s, uint64_t client);
+void control_restore_second(struct clients *s, uint64_t now_ms);
+void control_restore_close(struct clients *s);
+
+/* control_seqnum.c */
+void control_seqnum_close(struct clients *s);
+
 /* control_client.c */
 void control_notify_fire(struct clients *s, struct client *cl);
+
+/* control_tcp.c: number i of a client's; NULL behind the last */
+const struct ctdb_connection *client_tcp_at(const struct client *cl, size_t i);
 
 /* status.c: writes JSON text; -ENOMEM, or -ENOSPC when it does not fit */
 int status_json(struct clients *s, struct writer *w);

@@ -28,6 +28,8 @@ static const char *attach_error(int rc)
 	switch (rc) {
 	case -EEXIST:
 		return "another database has the same id";
+	case -EBUSY:
+		return "the database is being detached";
 	case -EINVAL:
 		return "the database is attached as another type";
 	case -EUCLEAN:
@@ -44,8 +46,13 @@ static void attach_answer(struct clients *s, const struct attach_wait *wait, int
 	uint8_t data[4];
 	struct writer w = writer_of(data, sizeof(data));
 
-	if (!wait->is_property)
+	struct client *cl = client_find(s, wait->client);
+
+	if (!wait->is_property) {
 		writer_u32(&w, wait->db_id);
+		if (rc == 0 && cl != NULL)
+			client_attached(cl, wait->db_id);
+	}
 	control_answer_later(s, wait->client, wait->reqid, rc == 0 ? 0 : -1,
 			     slice_of(data, w.len), attach_error(rc));
 }

@@ -131,10 +131,3 @@ int32_t control_check_pid_srvid(struct control_request *r, struct control_answer
 		   ? 0
 		   : control_refuse(a, "no such process with this srvid");
 }
-
-/* Connections of Samba's own clients: for tickles, which cotdb does not send. */
-int32_t control_accept(struct control_request *r, struct control_answer *a)
-{
-	(void)r, (void)a;
-	return 0;
-}

@@ -15,6 +15,11 @@ int32_t control_trans3_commit(struct control_request *r, struct control_answer *
 		return control_refuse(a, "commits come from clients of their own node");
 	if (ctdb_rec_buffer_decode(&c, &b) != 0 || (r->srvid != 0 && r->srvid != b.db_id))
 		b.db_id = 0; /* none has it: refused like any other */
+	if (control_restore_is_running(r->clients, b.db_id)) {
+		clients_committed(r->engine, r->client->id, r->reqid, COMMIT_REFUSED,
+				  "the database is being wiped or restored");
+		return CONTROL_LATER;
+	}
 	core_commit(r->engine->core, r->client->id, r->reqid, b.db_id, r->data);
 	return CONTROL_LATER;
 }

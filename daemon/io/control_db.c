@@ -5,9 +5,8 @@
 #include <errno.h>
 #include "store.h"
 
-/* Reads the db id that the data begins with, and finds the database; -1 with a text */
-static int32_t db_find(struct control_request *r, struct control_answer *a,
-		       struct core_db_info *info)
+int32_t control_db_find(struct control_request *r, struct control_answer *a,
+			struct core_db_info *info)
 {
 	struct cursor c = cursor_of(r->data.p, r->data.len);
 	uint32_t db_id;
@@ -40,7 +39,7 @@ int32_t control_get_dbmap(struct control_request *r, struct control_answer *a)
 int32_t control_get_dbname(struct control_request *r, struct control_answer *a)
 {
 	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 
 	if (status == 0)
 		ctdb_text_encode(&a->data, info.name);
@@ -51,7 +50,7 @@ int32_t control_get_dbpath(struct control_request *r, struct control_answer *a)
 {
 	struct core_db_info info;
 	const char *path;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 
 	if (status != 0)
 		return status;
@@ -64,7 +63,7 @@ int32_t control_get_dbpath(struct control_request *r, struct control_answer *a)
 int32_t control_db_open_flags(struct control_request *r, struct control_answer *a)
 {
 	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 	int flags;
 
 	if (status != 0)
@@ -75,21 +74,11 @@ int32_t control_db_open_flags(struct control_request *r, struct control_answer *
 	return 0;
 }
 
-int32_t control_enable_seqnum(struct control_request *r, struct control_answer *a)
-{
-	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
-
-	if (status == 0 && store_db_enable_seqnum(r->engine, info.db_id) != 0)
-		return control_refuse(a, "database %s is not open on this node yet", info.name);
-	return status;
-}
-
 /* An empty reason: it is healthy. One that is fetched from another node will be. */
 int32_t control_db_get_health(struct control_request *r, struct control_answer *a)
 {
 	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 
 	if (status == 0 && info.is_lost)
 		ctdb_text_encode(&a->data, info.content.is_damaged
@@ -110,7 +99,7 @@ int32_t control_schedule_for_deletion(struct control_request *r, struct control_
 		return control_refuse(a, "malformed key of a deleted record");
 	if (k.key.len == 0 || k.key.len > CORE_MAX_KEY)
 		return control_refuse(a, "a key of no valid length: %zu bytes", k.key.len);
-	status = db_find(r, a, &info);
+	status = control_db_find(r, a, &info);
 	if (status == 0 && info.flags & (DB_PERSISTENT | DB_REPLICATED))
 		return control_refuse(a, "database %s is not volatile", info.name);
 	if (status == 0)
@@ -122,7 +111,7 @@ int32_t control_schedule_for_deletion(struct control_request *r, struct control_
 static int32_t set_property(struct control_request *r, struct control_answer *a, uint32_t property)
 {
 	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 
 	if (status != 0)
 		return status;
@@ -144,7 +133,7 @@ int32_t control_set_db_sticky(struct control_request *r, struct control_answer *
 int32_t control_get_db_seqnum(struct control_request *r, struct control_answer *a)
 {
 	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 
 	/* from memory: in the file a worker may be in the middle of a transaction. Volatile: 0 */
 	if (status == 0)
@@ -156,7 +145,7 @@ int32_t control_get_db_statistics(struct control_request *r, struct control_answ
 {
 	struct ctdb_db_statistics t = { 0 };
 	struct core_db_info info;
-	int32_t status = db_find(r, a, &info);
+	int32_t status = control_db_find(r, a, &info);
 
 	if (status != 0)
 		return status;

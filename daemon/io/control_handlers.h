@@ -42,24 +42,45 @@ HANDLER(control_register_notify)
 HANDLER(control_deregister_notify)
 HANDLER(control_process_exists)
 HANDLER(control_check_pid_srvid)
-HANDLER(control_accept)
 /* control_db.c */
 HANDLER(control_get_dbmap)
 HANDLER(control_get_dbname)
 HANDLER(control_get_dbpath)
 HANDLER(control_db_open_flags)
-HANDLER(control_enable_seqnum)
 HANDLER(control_db_get_health)
 HANDLER(control_schedule_for_deletion)
 HANDLER(control_set_db_readonly)
 HANDLER(control_set_db_sticky)
 HANDLER(control_get_db_seqnum)
 HANDLER(control_get_db_statistics)
+/* control_seqnum.c */
+HANDLER(control_enable_seqnum)
+HANDLER(control_update_seqnum)
 /* control_traverse.c */
 HANDLER(control_traverse_start)
 HANDLER(control_traverse_start_ext)
 /* control_attach.c */
 HANDLER(control_attach)
+/* control_tcp.c */
+HANDLER(control_tcp_client)
+HANDLER(control_tcp_client_gone)
+/* control_refused.c */
+HANDLER(control_no_addresses)
+HANDLER(control_no_roles)
+HANDLER(control_reload_nodes)
+HANDLER(control_set_recmode)
+HANDLER(control_push_record)
+/* control_restore.c */
+HANDLER(control_db_freeze)
+HANDLER(control_db_thaw)
+HANDLER(control_db_transaction_start)
+HANDLER(control_db_transaction_commit)
+HANDLER(control_wipe_database)
+HANDLER(control_db_push_start)
+HANDLER(control_db_push_confirm)
+HANDLER(control_db_set_healthy)
+/* control_detach.c */
+HANDLER(control_db_detach)
 /* control_commit.c */
 HANDLER(control_trans3_commit)
 #undef HANDLER

@@ -95,6 +95,16 @@ static void op_db_close(void *world, uint32_t db_id)
 	store_db_close(world, db_id);
 }
 
+static bool op_db_is_free(void *world, uint32_t db_id, char *why, size_t size)
+{
+	return clients_db_is_free(world, db_id, why, size);
+}
+
+static void op_detached(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why)
+{
+	clients_detached(world, db_id, status, pnn, why);
+}
+
 static int op_lock(void *world, uint32_t db_id, struct slice key)
 {
 	return store_lock(world, db_id, key);
@@ -133,9 +143,9 @@ static void op_commit_check(void *world, uint32_t db_id, uint64_t ticket, struct
 }
 
 static void op_commit_apply(void *world, uint32_t db_id, uint64_t ticket,
-			    const struct core_content *becomes, struct slice records)
+			    const struct core_content *becomes, struct slice records, bool is_whole)
 {
-	store_commit_apply(world, db_id, ticket, becomes, records);
+	store_commit_apply(world, db_id, ticket, becomes, records, is_whole);
 }
 
 static void op_transfer_send(void *world, uint32_t db_id, uint32_t to_pnn, uint64_t cookie)
@@ -243,6 +253,8 @@ const struct core_ops engine_ops = {
 	.attached = op_attached,
 	.db_open = op_db_open,
 	.db_close = op_db_close,
+	.db_is_free = op_db_is_free,
+	.detached = op_detached,
 	.lock = op_lock,
 	.unlock = op_unlock,
 	.get = op_get,

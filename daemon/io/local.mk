@@ -8,7 +8,7 @@ libio_a_SOURCES = \
 	daemon/io/helpers.c daemon/io/helpers.h daemon/io/helpers_private.h \
 	daemon/io/helpers_pacemaker.c daemon/io/helpers_reclock.c \
 	daemon/io/store.c daemon/io/store.h daemon/io/store_private.h \
-	daemon/io/store_freeze.c daemon/io/store_read.c daemon/io/store_replica.c daemon/io/store_sweep.c daemon/io/store_wait.c \
+	daemon/io/store_freeze.c daemon/io/store_read.c daemon/io/store_replica.c daemon/io/store_seqnum.c daemon/io/store_sweep.c daemon/io/store_wait.c \
 	daemon/io/store_worker.c \
 	daemon/io/times.c daemon/io/times.h \
 	daemon/io/transport.h daemon/io/transport_tcp.c \
@@ -28,6 +28,7 @@ cotdb_engine_LDADD = libio.a libclient.a libio.a libcore.a libdaemon.a libcotdb-
 noinst_LIBRARIES += libclient.a
 libclient_a_SOURCES = \
 	daemon/io/client.c daemon/io/client.h daemon/io/client_private.h \
+	daemon/io/client_service.c daemon/io/client_waits.c \
 	daemon/io/client_queue.c daemon/io/client_queue.h \
 	daemon/io/client_socket.c \
 	daemon/io/client_stream.c \
@@ -38,7 +39,10 @@ libclient_a_SOURCES = \
 	daemon/io/control_client.c \
 	daemon/io/control_db.c \
 	daemon/io/control_commit.c daemon/io/control_late.c \
+	daemon/io/control_detach.c daemon/io/control_refused.c \
+	daemon/io/control_restore.c daemon/io/control_tcp.c \
 	daemon/io/control_node.c \
+	daemon/io/control_seqnum.c \
 	daemon/io/control_table.c \
 	daemon/io/control_traverse.c \
 	daemon/io/counters.c daemon/io/counters.h \

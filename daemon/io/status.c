@@ -41,7 +41,8 @@
  *    "databases_count": 12,                    (of all)
  *    "clients": { "count": 2, "attaching": 0, "list": [ { "pid": 300, "client": 1048577,
  *                 "age_ms": 900, "packets_in": 7, "packets_out": 7, "queued_bytes": 0,
- *                 "paused": [ "congested" | "output" | "held" | "peer", ... ] }, ... (256 at most)
+ *                 "paused": [ "congested" | "output" | "held" | "peer", ... ],
+ *                 "tcp": [ "192.0.2.77:40000 192.0.2.1:445", ... (4 at most) ] }, ... (256 at most)
  * ] }, "records": { "calls": 0, "calls_pending": 0, "handoffs_in": 0, "handoffs_out": 0,
  *                 "copies_in": 0, "copies_out": 0, "revokes": 0 (of read-only databases),
  *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
@@ -49,6 +50,8 @@
  *                 "last_recovery_ms": 12 },
  *    "vacuuming": { "scheduled": 0, "waiting": 0, "given_back": 0, "deleted": 0 (as the lmaster),
  *                   "overflows": 0 (found later, by a pass), "passes": 0 },
+ *    "waiting": { "calls": 0, "waited_ms": 0 (of the oldest), "kept": 0 (clients whose calls wait for
+ *                 the first view), "limit_ms": 120000 (RecoveryDropAllIPs; 0: none) },
  *    "traverses": { "begun": 0, "now": 0, "records": 0,
  *                   "incomplete": 0 (those whose client was told so) },
  *    "store": { "lock_waits": 0, "lock_waits_now": 0, "lock_waits_queued": 0, "lock_failures": 0,
@@ -68,6 +71,7 @@
 #include "store.h"
 
 #define CLIENTS_LISTED 256
+#define TCP_LISTED     4U /* of each */
 /* Of text, so that the longest names of the most databases leave room for all else in the answer */
 #define DATABASES_LISTED_BYTES (CONTROL_DATA_SIZE / 2)
 #define JSON_STYLE	       (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
@@ -353,6 +357,28 @@ static void add_databases(json *to, struct engine *e)
 	add_number(to, "databases_count", n);
 }
 
+static void tcp_text(const struct ctdb_connection *t, char *text, size_t size)
+{
+	char src[CTDB_ADDRESS_TEXT_SIZE], dst[CTDB_ADDRESS_TEXT_SIZE];
+
+	ctdb_address_text(&t->src, src);
+	ctdb_address_text(&t->dst, dst);
+	snprintf(text, size, "%s:%u %s:%u", src, t->src.port, dst, t->dst.port);
+}
+
+static json *tcp_json(const struct client *cl)
+{
+	json *list = json_object_new_array();
+	const struct ctdb_connection *t;
+	char text[2 * CTDB_ADDRESS_TEXT_SIZE + 16];
+
+	for (size_t i = 0; i < TCP_LISTED && (t = client_tcp_at(cl, i)) != NULL; i++) {
+		tcp_text(t, text, sizeof(text));
+		json_object_array_add(list, json_object_new_string(text));
+	}
+	return list;
+}
+
 static json *client_json(const struct client *cl, uint64_t now_ms)
 {
 	json *to = json_object_new_object(), *paused = json_object_new_array();
@@ -372,6 +398,7 @@ static json *client_json(const struct client *cl, uint64_t now_ms)
 	if (cl->pause & PAUSE_PEER)
 		json_object_array_add(paused, json_object_new_string("peer"));
 	json_object_object_add(to, "paused", paused);
+	json_object_object_add(to, "tcp", tcp_json(cl));
 	return to;
 }
 
@@ -431,6 +458,21 @@ static json *vacuuming_json(const struct core_status *c)
 	return to;
 }
 
+/* The reason is that of the view: "sentence" and "text" above */
+static json *waiting_json(struct clients *s, uint64_t now_ms)
+{
+	json *to = json_object_new_object();
+	struct core_waiting w;
+
+	core_waiting(s->engine->core, &w);
+	add_number(to, "calls", w.n);
+	add_number(to, "waited_ms", w.n > 0 ? since(now_ms, w.oldest_ms) : 0);
+	add_number(to, "kept", client_waits_held(s));
+	add_number(to, "limit_ms",
+		   tunable_get(&s->tunables, TUNABLE_RecoveryDropAllIPs) * 1000ULL);
+	return to;
+}
+
 static json *traverses_json(const struct core_status *c)
 {
 	json *to = json_object_new_object();
@@ -481,6 +523,7 @@ int status_json(struct clients *s, struct writer *w)
 	json_object_object_add(to, "clients", clients_json(s, now_ms));
 	json_object_object_add(to, "records", records_json(&c));
 	json_object_object_add(to, "vacuuming", vacuuming_json(&c));
+	json_object_object_add(to, "waiting", waiting_json(s, now_ms));
 	json_object_object_add(to, "traverses", traverses_json(&c));
 	json_object_object_add(to, "store", store_json(e));
 	const char *text = json_object_to_json_string_ext(to, JSON_STYLE);

@@ -366,15 +366,28 @@ int store_db_open_flags(struct engine *e, uint32_t db_id, int *tdb_flags)
 	return 0;
 }
 
+/* Who opens a file with CLEAR_IF_FIRST keeps a read lock on this byte of it, and gets the file wiped
+ * by libtdb when nobody else has one */
+#define TDB_ACTIVE_LOCK 4
+
+int store_db_user(struct engine *e, uint32_t db_id)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_start = TDB_ACTIVE_LOCK, .l_len = 1 };
+	struct store_db *db = store_db_by_id(e->store, db_id);
+
+	if (db == NULL || db->tdb == NULL || fcntl(tdb_fd(db->tdb), F_GETLK, &lock) != 0 ||
+	    lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid > 0 ? lock.l_pid : -1; /* of another pid namespace */
+}
+
 int store_db_enable_seqnum(struct engine *e, uint32_t db_id)
 {
 	struct store_db *db = store_db_by_id(e->store, db_id);
 
 	if (db == NULL)
 		return -ENOENT;
-	db->tdb_flags |= TDB_SEQNUM;
-	if (db->tdb != NULL)
-		tdb_enable_seqnum(db->tdb);
+	store_seqnum_enable(db);
 	return 0;
 }
 

@@ -25,7 +25,14 @@ void store_find_persistent(struct engine *e);
 int store_db_path(struct engine *e, uint32_t db_id, const char **path);
 /* The flags a client has to open the file with (DB_OPEN_FLAGS); -ENOENT */
 int store_db_open_flags(struct engine *e, uint32_t db_id, int *tdb_flags);
+/* The process id of somebody else who has the file open as clients have; 0: nobody */
+int store_db_user(struct engine *e, uint32_t db_id);
 int store_db_enable_seqnum(struct engine *e, uint32_t db_id);
+
+/* store_seqnum.c. changed: calls tell() for each volatile database whose sequence number has changed
+ * since tell() of it has returned true. raise: another node's has changed; -ENOENT */
+void store_seqnum_changed(struct engine *e, bool (*tell)(void *arg, uint32_t db_id), void *arg);
+int store_seqnum_raise(struct engine *e, uint32_t db_id);
 
 /* The core's ops for the store (core.h has what they mean) */
 int store_db_open(struct engine *e, uint32_t db_id, const char *name, uint32_t db_flags);
@@ -43,7 +50,7 @@ void store_traverse_cancel(struct engine *e, uint64_t cookie);
 void store_db_content(struct engine *e, uint32_t db_id, struct core_content *content);
 void store_commit_check(struct engine *e, uint32_t db_id, uint64_t ticket, struct slice records);
 void store_commit_apply(struct engine *e, uint32_t db_id, uint64_t ticket,
-			const struct core_content *becomes, struct slice records);
+			const struct core_content *becomes, struct slice records, bool is_whole);
 void store_transfer_send(struct engine *e, uint32_t db_id, uint32_t to_pnn, uint64_t cookie);
 void store_transfer_receive(struct engine *e, uint32_t db_id, uint64_t cookie, struct slice part,
 			    bool is_last);

@@ -62,6 +62,7 @@ struct store_db {
 	struct store_coming coming;
 	struct store_worker *freezer;
 	bool is_frozen;
+	uint32_t seqnum; /* store_seqnum.c: what the other nodes were told */
 };
 
 enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2, STORE_READERS = 4, STORE_COMMITTERS = 2 };
@@ -133,6 +134,9 @@ void store_wait_close(struct store *s);
 /* The core wants this key's lock: core_key_unlocked() when it can be had */
 int store_wait_add(struct store *s, struct store_db *db, struct slice key);
 void store_wait_db_closed(struct store *s, struct store_db *db);
+
+/* store_seqnum.c */
+void store_seqnum_enable(struct store_db *db);
 
 /* store_sweep.c */
 void store_sweep_close(struct store *s);

@@ -32,6 +32,7 @@ struct store_job {
 	uint64_t ticket; /* or cookie */
 	uint32_t to_pnn; /* IPC_WORK_DUMP */
 	struct core_content becomes;
+	bool is_whole;
 	uint8_t *data;
 	size_t len;
 };
@@ -147,6 +148,7 @@ static int job_send(struct store_worker *w, const struct store_job *x)
 	if (x->type == IPC_WORK_APPLY) {
 		writer_u32(&out, x->becomes.generation);
 		writer_u32(&out, x->becomes.tag);
+		writer_u32(&out, x->is_whole);
 	}
 	w->channel.queue_max = REPLICA_QUEUE;
 	rc = channel_send(&w->channel, &out);
@@ -212,9 +214,12 @@ void store_commit_check(struct engine *e, uint32_t db_id, uint64_t ticket, struc
 }
 
 void store_commit_apply(struct engine *e, uint32_t db_id, uint64_t ticket,
-			const struct core_content *becomes, struct slice records)
+			const struct core_content *becomes, struct slice records, bool is_whole)
 {
-	job_new(e, db_id, IPC_WORK_APPLY, ticket, records)->becomes = *becomes;
+	struct store_job *x = job_new(e, db_id, IPC_WORK_APPLY, ticket, records);
+
+	x->becomes = *becomes;
+	x->is_whole = is_whole;
 	jobs_assign(e->store);
 }
 

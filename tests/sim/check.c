@@ -436,5 +436,5 @@ bool check_is_whole(struct sim *s, const char **why)
 				return false;
 		}
 	}
-	return true;
+	return check_detach(s, why);
 }

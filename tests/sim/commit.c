@@ -119,17 +119,22 @@ static void vcommitter_on_send(struct sim *s, void *object, void *data, uint64_t
 	}
 	memset(body, 0, sizeof(body));
 	memcpy(body + RECORD_HEADER_SIZE, &c->commit, sizeof(c->commit));
-	ctdb_rec_buffer_encode(&w, &(struct ctdb_rec_buffer){ e->replica.db_id, 2 });
+	ctdb_rec_buffer_encode(&w, &(struct ctdb_rec_buffer){ e->replica.db_id,
+							      c->is_whole ? 1 : 2 });
 	r.data = slice_of(body, sizeof(body));
 	ctdb_rec_data_encode(&w, &r);
 	memcpy(body + RECORD_HEADER_SIZE, &c->n, sizeof(c->n));
 	r.key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY));
-	ctdb_rec_data_encode(&w, &r);
+	if (!c->is_whole)
+		ctdb_rec_data_encode(&w, &r);
 	c->state = VCOMMITTER_WAITING;
 	c->reqid++;
 	sim_trace(s, "node %u: client asks for commit %u, sequence number %u", e->node->pnn,
 		  c->commit, c->n);
-	core_commit(e->core, c->id, c->reqid, e->replica.db_id, slice_of(w.p, w.len));
+	if (c->is_whole)
+		core_replace(e->core, c->id, c->reqid, e->replica.db_id, slice_of(w.p, w.len));
+	else
+		core_commit(e->core, c->id, c->reqid, e->replica.db_id, slice_of(w.p, w.len));
 	vengine_after(e);
 }
 
@@ -151,7 +156,8 @@ static void vcommitter_begin(struct sim *s, struct vcommitter *c)
 		return;
 	}
 	c->commit = ++s->next_commit;
-	c->n = c->e->node->pfile.n + 1;
+	c->is_whole = random_next(&s->restores) % 10 == 0;
+	c->n = c->e->node->pfile.n + 1 + c->is_whole;
 	c->since_us = s->now_us;
 	c->tries = 0;
 	vcommitter_send(s, c);
@@ -198,15 +204,28 @@ static void vcommitter_told(struct sim *s, struct vcommitter *c, bool is_done)
 		s->told[s->told_n++] = t;
 }
 
+/* One of the whole content has the number that it was given, 2 above what was there then */
+static uint32_t vcommitter_number(const struct vcommitter *c)
+{
+	const struct vpfile *f = &c->e->node->pfile;
+
+	for (uint32_t n = f->n; c->is_whole && n > 0 && n + 50 > f->n; n--)
+		if (f->commit[n % SIM_COMMITS] == c->commit)
+			return n;
+	return c->n;
+}
+
 void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, const char *text)
 {
 	struct vengine *e = world;
 	struct sim *s = e->sim;
 	struct vcommitter *c = &e->committer;
-	bool is_done = vpfile_has(&e->node->pfile, c->commit, c->n);
+	bool is_done;
 
 	if (client != c->id)
 		return; /* of one that has died */
+	c->n = vcommitter_number(c);
+	is_done = vpfile_has(&e->node->pfile, c->commit, c->n);
 	if (c->state != VCOMMITTER_WAITING || c->reqid != reqid) {
 		sim_fail(s, "commit", "a client of node %u is answered twice", e->node->pnn);
 		return;
@@ -219,7 +238,7 @@ void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, con
 			 e->node->pnn);
 	c->has_done = is_done;
 	/* As a client would: nothing has come between, so it is the same commit once more */
-	if (!is_done && e->node->pfile.n + 1 == c->n && (s->is_quiet || sim_chance(s, 60)) &&
+	if (!is_done && e->node->pfile.n + 1 + c->is_whole == c->n && (s->is_quiet || sim_chance(s, 60)) &&
 	    c->tries++ < 20) {
 		vcommitter_send(s, c);
 		return;

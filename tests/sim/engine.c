@@ -347,6 +347,10 @@ static void op_attached(void *world, uint32_t db_id, int status)
 {
 	struct vengine *e = world;
 
+	if (vdetach_is(db_id)) {
+		vdetach_attached(e, status);
+		return;
+	}
 	if (db_id == e->replica.db_id) {
 		e->replica.is_attached |= status == 0;
 		if (status != 0)
@@ -455,6 +459,8 @@ static const struct core_ops vengine_ops = {
 	.attached = op_attached,
 	.db_open = vstore_db_open,
 	.db_close = vstore_db_close,
+	.db_is_free = vdetach_is_free,
+	.detached = vdetach_ended,
 	.lock = vstore_lock,
 	.unlock = vstore_unlock,
 	.get = vstore_get,
@@ -661,6 +667,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	vclient_start_all(s, e);
 	vtraverse_start_all(s, e);
 	vcommit_start(s, e);
+	vdetach_start(s, e);
 	vengine_after(e);
 	return e;
 }

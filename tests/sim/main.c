@@ -46,6 +46,8 @@ static const struct {
 	{ "lent-is-sole", CORE_BUG_LENT_IS_SOLE },
 	{ "held-for-ever", CORE_BUG_HELD_FOR_EVER },
 	{ "readers-outlive", CORE_BUG_READERS_OUTLIVE },
+	{ "detach-in-use", CORE_BUG_DETACH_IN_USE },
+	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
 

@@ -285,6 +285,9 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->traverses, seed ^ 0x7A7A7A7A);
 	random_seed(&s->readers, seed ^ 0x5E5E5E5E);
 	s->has_readers = random_next(&s->readers) % 2 == 0;
+	random_seed(&s->detaches, seed ^ 0xDE7AC4);
+	random_seed(&s->restores, seed ^ 0x2E5702E);
+	s->has_detaches = random_next(&s->detaches) % 4 == 3;
 	s->has_traverses = random_next(&s->traverses) % 3 == 0;
 	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;
 	random_seed(&s->vacuums, seed ^ 0x56565656);

@@ -13,6 +13,7 @@
  *   fault.c   what goes wrong, and its end        check.c   the invariants
  *   traverse.c  who asks for all records
  *   replica.c  a persistent database             commit.c  clients that commit to it
+ *   detach.c   a database that comes and goes
  *   scenario.c  one run                           main.c    the command line
  */
 #ifndef COTDB_SIM_H
@@ -231,7 +232,7 @@ struct vreplica {
 void vreplica_db_content(void *world, uint32_t db_id, struct core_content *content);
 void vreplica_check(void *world, uint32_t db_id, uint64_t ticket, struct slice records);
 void vreplica_apply(void *world, uint32_t db_id, uint64_t ticket,
-		    const struct core_content *becomes, struct slice records);
+		    const struct core_content *becomes, struct slice records, bool is_whole);
 void vreplica_send(void *world, uint32_t db_id, uint32_t to, uint64_t cookie);
 void vreplica_receive(void *world, uint32_t db_id, uint64_t cookie, struct slice part,
 		      bool is_last);
@@ -245,6 +246,7 @@ struct vcommitter {
 	enum vcommitter_state state;
 	uint64_t id, turn, since_us;
 	uint32_t reqid, commit, n, tries; /* the commit's number, and the sequence number it sets */
+	bool is_whole;			  /* it replaces all: the number is 2 higher */
 	bool has_done;			  /* one that was asked for at the end */
 };
 /* What a client was told of */
@@ -310,6 +312,24 @@ void vtraverse_cancel(void *world, uint64_t cookie);
 bool vtraverse_is_full(void *world, uint64_t client);
 void vtraverse_failed(void *world, uint64_t client, uint32_t db_id, bool is_ext, const char *why);
 
+/* ---- detach.c ------------------------------------------------------------------------------ */
+
+struct vdetach {
+	bool is_open, is_used; /* by the core; by a client */
+	bool is_attaching, is_asking;
+};
+bool vdetach_is(uint32_t db_id);
+bool vdetach_is_name(const char *name);
+int vdetach_open(struct vengine *e);
+void vdetach_close(struct vengine *e);
+void vdetach_read(struct vengine *e, uint64_t cookie);
+void vdetach_sweep(struct vengine *e, uint64_t cookie);
+bool vdetach_is_free(void *world, uint32_t db_id, char *why, size_t size);
+void vdetach_attached(struct vengine *e, int status);
+void vdetach_ended(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
+void vdetach_start(struct sim *s, struct vengine *e);
+bool check_detach(struct sim *s, const char **why);
+
 /* ---- engine.c: one incarnation ------------------------------------------------------------- */
 
 /* What supervisor and Pacemaker helper tell the engine, in order */
@@ -353,6 +373,7 @@ struct vengine {
 	struct vtraverse traverse;
 	struct vreplica replica;
 	struct vcommitter committer;
+	struct vdetach detach;
 	struct vpeer peer[SIM_NODES];
 	struct vwatch watch[SIM_FACTS];
 	size_t watch_n;
@@ -548,6 +569,9 @@ struct sim {
 	bool has_bad_files; /* a record cannot be given away now and then */
 	bool has_traverses;
 	bool has_readers; /* databases in read-only mode, and clients that only read */
+	struct random detaches, restores;
+	bool has_detaches;
+	uint32_t detached;
 	uint64_t traverse_clients;
 	/* Empty records are deleted in most runs; what clients know to be deleted, and how much of
 	 * what they write is nothing */

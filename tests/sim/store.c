@@ -144,6 +144,8 @@ int vstore_db_open(void *world, uint32_t db_id, const char *name, uint32_t flags
 		e->node->pfile.exists = true;
 		return flags == DB_PERSISTENT ? 0 : -EINVAL;
 	}
+	if (vdetach_is_name(name))
+		return vdetach_open(e);
 	for (uint32_t i = 0; i < s->dbs; i++) {
 		if (strcmp(s->db_name[i], name) != 0)
 			continue;
@@ -165,10 +167,10 @@ int vstore_db_open(void *world, uint32_t db_id, const char *name, uint32_t flags
 void vstore_db_close(void *world, uint32_t db_id)
 {
 	struct vengine *e = world;
-	uint32_t i;
-
-	if (vdb_find(e, db_id, &i) != NULL)
-		e->file.db[i].is_open = false;
+	if (vdetach_is(db_id))
+		vdetach_close(e);
+	else
+		sim_fail(e->sim, "store", "node %u closes a database that is in use", e->node->pnn);
 }
 
 int vstore_lock(void *world, uint32_t db_id, struct slice key)
@@ -395,6 +397,10 @@ void vstore_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
 	struct vengine *e = world;
 	struct vsweep w = { .cookie = cookie };
 
+	if (vdetach_is(db_id)) {
+		vdetach_sweep(e, cookie);
+		return;
+	}
 	if (vdb_find(e, db_id, &w.db) == NULL) {
 		sim_fail(e->sim, "store", "node %u swept what does not exist", e->node->pnn);
 		return;

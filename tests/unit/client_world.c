@@ -38,11 +38,12 @@ struct registration {
 struct core {
 	struct engine *engine;
 	bool is_active, is_congested, is_peer_congested, has_node_2, has_status_changed;
-	uint32_t calls;
+	uint32_t calls, generations;
 	struct core_db_info db[CORE_MAX_DBS];
 	size_t dbs;
 	uint32_t attaching[CORE_MAX_DBS];
 	size_t attachings;
+	uint32_t detaching; /* 0: none */
 	struct registration reg[MAX_REGISTRATIONS];
 	size_t regs;
 	struct core_traverse traverse; /* the last one */
@@ -58,7 +59,7 @@ void core_status(const struct core *c, struct core_status *s)
 	*s = (struct core_status){
 		.view = c->is_active ? CORE_VIEW_ACTIVE : CORE_VIEW_GATED,
 		.is_active = c->is_active,
-		.generation = 17,
+		.generation = 17 + c->generations,
 		.leader = c->is_active ? 0 : CORE_UNKNOWN_PNN,
 		.reason = c->is_active ? REASON_NONE : REASON_NO_QUORUM,
 		.since_ms = 1,
@@ -122,6 +123,9 @@ static void world_command(struct core *c, struct slice data)
 	case WORLD_CONGESTED:
 	case WORLD_NOT_CONGESTED:
 		c->is_congested = command == WORLD_CONGESTED;
+		break;
+	case WORLD_NEW_GENERATION:
+		c->generations++;
 		break;
 	case WORLD_NODE_2_CONGESTED:
 	case WORLD_NODE_2_NOT_CONGESTED:
@@ -272,12 +276,71 @@ void core_sticky(struct core *c, const struct core_sticky *s)
 	(void)c, (void)s;
 }
 
+/* Asked for at once; what becomes of it is told with the next turn of the loop */
+int core_detach(struct core *c, uint32_t db_id)
+{
+	for (size_t i = 0; i < c->dbs; i++) {
+		if (c->db[i].db_id != db_id)
+			continue;
+		if (c->db[i].flags != 0)
+			return -EINVAL;
+		if (!c->is_active)
+			return -EAGAIN;
+		c->detaching = db_id;
+		return -EINPROGRESS;
+	}
+	return -ENOENT;
+}
+
+static void world_detach(struct core *c)
+{
+	uint32_t db_id = c->detaching;
+	char why[256] = "";
+	size_t i = 0;
+
+	c->detaching = 0;
+	if (!clients_db_is_free(c->engine, db_id, why, sizeof(why))) {
+		clients_detached(c->engine, db_id, -EBUSY, 0, why);
+		return;
+	}
+	while (c->db[i].db_id != db_id)
+		i++;
+	c->db[i] = c->db[--c->dbs];
+	clients_detached(c->engine, db_id, 0, 0, "");
+}
+
 int core_db_info(const struct core *c, size_t i, struct core_db_info *info)
 {
 	if (i >= c->dbs)
 		return -ENOENT;
 	*info = c->db[i];
 	return 0;
+}
+
+/* Only what is a commit of the whole: count of records, kept for the next */
+void core_replace(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id,
+		  struct slice records)
+{
+	struct cursor cur = cursor_of(records.p, records.len);
+	uint32_t id, n;
+
+	if (cursor_u32(&cur, &id) || cursor_u32(&cur, &n) || id != db_id) {
+		clients_committed(c->engine, client, reqid, COMMIT_REFUSED, "malformed");
+		return;
+	}
+	c->calls = n;
+	clients_committed(c->engine, client, reqid, 0, "");
+}
+
+void core_waiting(const struct core *c, struct core_waiting *w)
+{
+	(void)c;
+	*w = (struct core_waiting){ 0 };
+}
+
+void core_waiting_fail(struct core *c, uint64_t since_ms, const char *why)
+{
+	(void)c, (void)since_ms, (void)why;
 }
 
 int core_forward(struct core *c, uint32_t pnn, struct slice data)
@@ -310,9 +373,32 @@ int store_db_open_flags(struct engine *e, uint32_t db_id, int *tdb_flags)
 	return 0;
 }
 
+/* In one whose name begins with "open" */
+int store_db_user(struct engine *e, uint32_t db_id)
+{
+	for (size_t i = 0; i < e->core->dbs; i++)
+		if (e->core->db[i].db_id == db_id && strncmp(e->core->db[i].name, "open", 4) == 0)
+			return 4711;
+	return 0;
+}
+
 int store_db_enable_seqnum(struct engine *e, uint32_t db_id)
 {
 	(void)e, (void)db_id;
+	return 0;
+}
+
+/* Each has changed when it is asked after; what a mirror tells of the first shows as a call */
+void store_seqnum_changed(struct engine *e, bool (*tell)(void *arg, uint32_t db_id), void *arg)
+{
+	if (e->core->dbs > 0)
+		tell(arg, e->core->db[0].db_id);
+}
+
+int store_seqnum_raise(struct engine *e, uint32_t db_id)
+{
+	(void)db_id;
+	e->core->calls++;
 	return 0;
 }
 
@@ -415,6 +501,8 @@ void engine_after_event(struct engine *e)
 	do {
 		while (c->attachings > 0)
 			clients_attached(e, c->attaching[--c->attachings], 0);
+		if (c->detaching != 0)
+			world_detach(c);
 		if (c->has_status_changed) {
 			c->has_status_changed = false;
 			clients_status_changed(e);

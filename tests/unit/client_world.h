@@ -15,6 +15,7 @@ enum world_command {
 	WORLD_NOT_CONGESTED,
 	WORLD_NODE_2_CONGESTED,
 	WORLD_NODE_2_NOT_CONGESTED,
+	WORLD_NEW_GENERATION,
 };
 
 /* Of the databases' files, which there are none of */

@@ -106,11 +106,12 @@ static void w_check(void *v, uint32_t db_id, uint64_t ticket, struct slice recor
 	((struct world *)v)->checking = ticket;
 }
 static void w_apply(void *v, uint32_t db_id, uint64_t ticket, const struct core_content *becomes,
-		    struct slice records)
+		    struct slice records, bool is_whole)
 {
 	struct world *w = v;
 
 	(void)db_id;
+	w->is_whole = is_whole;
 	w->applying = ticket;
 	w->becomes = *becomes;
 	w->applied_len = records.len;
@@ -142,7 +143,19 @@ static int w_db_open(void *v, uint32_t db_id, const char *name, uint32_t flags)
 }
 static void w_db_close(void *v, uint32_t db_id)
 {
-	(void)v, (void)db_id;
+	(void)db_id;
+	((struct world *)v)->closed++;
+}
+static bool w_is_free(void *v, uint32_t db_id, char *why, size_t size)
+{
+	(void)db_id, (void)why, (void)size;
+	return !((struct world *)v)->is_in_use;
+}
+static void w_detached(void *v, uint32_t db_id, int status, uint32_t pnn, const char *why)
+{
+	(void)db_id, (void)pnn, (void)why;
+	((struct world *)v)->detach_ended++;
+	((struct world *)v)->detach_status = status;
 }
 static int w_lock(void *v, uint32_t db_id, struct slice key)
 {
@@ -227,6 +240,8 @@ static const struct core_ops ops = {
 	.attached = w_attached,
 	.db_open = w_db_open,
 	.db_close = w_db_close,
+	.db_is_free = w_is_free,
+	.detached = w_detached,
 	.lock = w_lock,
 	.unlock = w_unlock,
 	.get = w_get,

@@ -29,9 +29,12 @@ struct world {
 	struct core_content content, becomes;
 	uint64_t checking, applying, sending, receiving; /* tickets and cookies */
 	size_t applied_len, received_len;
-	bool is_received;
+	bool is_received, is_whole;
 	unsigned int committed, attached;
 	int status, attach_status;
+	bool is_in_use; /* detaching */
+	unsigned int closed, detach_ended;
+	int detach_status;
 	uint32_t persist_generation; /* the last that was to be kept */
 };
 

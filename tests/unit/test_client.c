@@ -6,11 +6,7 @@
  *
  * `test_client --serve PATH` leaves the child's part to try tools on by hand.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "client_peer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,258 +19,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "client_world.h"
 #include "daemon/io/control.h"
-#include "lib/codec.h"
 #include "lib/jenkins.h"
 #include "lib/payload.h"
-
-#define PATIENCE_MS 10000
-/* Long enough to see that nothing comes, in a test that expects silence */
-#define SILENCE_MS 100
-
-static char dir[] = "/tmp/test_client.XXXXXX";
-static char path[sizeof(dir) + 32];
-static pid_t world;
-
-/* ---- a client
- * ------------------------------------------------------------------------------------ */
-
-struct peer {
-	int fd;
-	uint32_t reqid;
-	size_t len;
-	uint8_t buf[1 << 21];
-};
-
-struct answer {
-	struct packet_header h;
-	struct reply_control control;
-	struct reply_call call;
-	struct reply_error error;
-	struct req_message message;
-};
-
-static struct peer *peer_open(void)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct peer *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	p->fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(connect(p->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return p;
-}
-
-static void peer_close(struct peer *p)
-{
-	close(p->fd);
-	free(p);
-}
-
-static void peer_send(struct peer *p, const void *data, size_t len)
-{
-	assert_int_equal(send(p->fd, data, len, MSG_NOSIGNAL), len);
-}
-
-/* 1: a packet; 0: the connection has ended; -1: nothing came */
-static int peer_receive_for(struct peer *p, struct answer *a, int timeout_ms)
-{
-	for (;;) {
-		struct slice packet;
-		struct cursor c;
-		if (packet_frame(slice_of(p->buf, p->len), sizeof(p->buf), &packet) == 1) {
-			static uint8_t copy[sizeof(p->buf)];
-			memcpy(copy, packet.p, packet.len);
-			memmove(p->buf, p->buf + packet.len, p->len - packet.len);
-			p->len -= packet.len;
-			packet.p = copy;
-			assert_int_equal(packet.len % 8, 0);
-			assert_true(packet.len >= 48);
-			assert_int_equal(packet_header_decode(packet, &a->h, &c), 0);
-			switch (a->h.operation) {
-			case CTDB_REPLY_CONTROL:
-				assert_int_equal(reply_control_decode(&c, &a->control), 0);
-				return 1;
-			case CTDB_REPLY_CALL:
-				assert_int_equal(reply_call_decode(&c, &a->call), 0);
-				return 1;
-			case CTDB_REPLY_ERROR:
-				assert_int_equal(reply_error_decode(&c, &a->error), 0);
-				return 1;
-			case CTDB_REQ_MESSAGE:
-				assert_int_equal(req_message_decode(&c, &a->message), 0);
-				return 1;
-			}
-			fail_msg("a packet that is not for clients: %u", a->h.operation);
-		}
-		struct pollfd fd = { .fd = p->fd, .events = POLLIN };
-		if (poll(&fd, 1, timeout_ms) == 0)
-			return -1;
-		ssize_t n = read(p->fd, p->buf + p->len, sizeof(p->buf) - p->len);
-		if (n <= 0)
-			return 0;
-		p->len += (size_t)n;
-	}
-}
-
-static void peer_receive(struct peer *p, struct answer *a)
-{
-	assert_int_equal(peer_receive_for(p, a, PATIENCE_MS), 1);
-}
-
-/* Waits for the end of the connection, whatever comes before */
-static void peer_expect_end(struct peer *p)
-{
-	struct answer a;
-	int rc;
-
-	while ((rc = peer_receive_for(p, &a, PATIENCE_MS)) == 1)
-		;
-	assert_int_equal(rc, 0);
-}
-
-static size_t control_packet(uint8_t *to, size_t size, uint32_t dest, uint32_t reqid,
-			     const struct req_control *m)
-{
-	struct packet_header h = { .destnode = dest, .reqid = reqid };
-	struct writer w = writer_of(to, size);
-
-	req_control_encode(&w, &h, m);
-	assert_false(w.failed);
-	return w.len;
-}
-
-static uint32_t peer_ask(struct peer *p, uint32_t dest, uint32_t opcode, uint64_t srvid,
-			 uint32_t flags, const void *data, size_t len)
-{
-	static uint8_t packet[1 << 16];
-	struct req_control m = {
-		.opcode = opcode, .srvid = srvid, .flags = flags, .data = slice_of(data, len)
-	};
-
-	peer_send(p, packet, control_packet(packet, sizeof(packet), dest, ++p->reqid, &m));
-	return p->reqid;
-}
-
-/* Asks a control and waits for its answer; messages that come between are dropped */
-static int32_t peer_control(struct peer *p, uint32_t dest, uint32_t opcode, const void *data,
-			    size_t len, struct answer *a)
-{
-	uint32_t reqid = peer_ask(p, dest, opcode, 0, 0, data, len);
-
-	do
-		peer_receive(p, a);
-	while (a->h.operation == CTDB_REQ_MESSAGE);
-	assert_int_equal(a->h.operation, CTDB_REPLY_CONTROL);
-	assert_int_equal(a->h.reqid, reqid);
-	if (a->control.status == 0)
-		assert_int_equal(a->control.text.len, 0);
-	else
-		assert_int_equal(a->control.data.len, 0);
-	return a->control.status;
-}
-
-static void peer_message(struct peer *p, uint32_t dest, uint64_t srvid, const void *data,
-			 size_t len)
-{
-	uint8_t packet[512];
-	struct packet_header h = { .destnode = dest, .generation = 1 };
-	struct req_message m = { .srvid = srvid, .data = slice_of(data, len) };
-	struct writer w = writer_of(packet, sizeof(packet));
-
-	req_message_encode(&w, &h, &m);
-	assert_false(w.failed);
-	peer_send(p, packet, w.len);
-}
-
-static void peer_call(struct peer *p, uint32_t reqid, uint32_t db_id, uint32_t callid,
-		      const char *key)
-{
-	uint8_t packet[512];
-	struct packet_header h = { .reqid = reqid };
-	struct req_call m = { .db_id = db_id, .callid = callid, .key = slice_of(key, strlen(key)) };
-	struct writer w = writer_of(packet, sizeof(packet));
-
-	req_call_encode(&w, &h, &m);
-	assert_false(w.failed);
-	peer_send(p, packet, w.len);
-}
-
-static void peer_command(struct peer *p, enum world_command command)
-{
-	uint32_t n = command;
-
-	peer_message(p, CTDB_CURRENT_NODE, WORLD_COMMAND, &n, sizeof(n));
-}
-
-/* The daemon is there and serves others */
-static void expect_well(void)
-{
-	struct peer *p = peer_open();
-	struct answer a;
-
-	assert_int_equal(peer_control(p, CTDB_CURRENT_NODE, CTDB_CONTROL_GET_PNN, NULL, 0, &a), 0);
-	peer_close(p);
-}
-
-/* ---- the world
- * ------------------------------------------------------------------------------------- */
-
-static void world_start(bool is_active)
-{
-	int ready[2];
-	char c;
-
-	assert_int_equal(pipe(ready), 0);
-	fflush(NULL);
-	world = fork();
-	assert_true(world >= 0);
-	if (world == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (int i = 1; i < SIGRTMIN; i++) /* cmocka would go on with the tests */
-			signal(i, SIG_DFL);
-		close(ready[0]);
-		exit(world_serve(path, is_active, ready[1])); /* its sanitizers may object */
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &c, 1), 0);
-	close(ready[0]);
-	expect_well();
-}
-
-static void world_end(void)
-{
-	int status;
-
-	kill(world, SIGTERM);
-	assert_int_equal(waitpid(world, &status, 0), world);
-	world = 0;
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static int setup_active(void **state)
-{
-	(void)state;
-	world_start(true);
-	return 0;
-}
-
-static int setup_waiting(void **state)
-{
-	(void)state;
-	world_start(false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_end();
-	return 0;
-}
 
 /* ---- framing
  * ----------------------------------------------------------------------------------------- */
@@ -284,10 +31,10 @@ static void test_socket_file(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(stat(peer_path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	/* a second daemon is refused; a leftover is replaced (each setup proves it) */
-	assert_int_equal(world_serve(path, true, -1), EADDRINUSE);
+	assert_int_equal(world_serve(peer_path, true, -1), EADDRINUSE);
 	expect_well();
 }
 
@@ -1316,11 +1063,11 @@ static void test_traverse_fails(void **state)
 	expect_well();
 }
 
-int main(int argc, char **argv)
+static int tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
-#define ACTIVE(test)  cmocka_unit_test_setup_teardown(test, setup_active, teardown)
-#define WAITING(test) cmocka_unit_test_setup_teardown(test, setup_waiting, teardown)
+#define ACTIVE(test)  cmocka_unit_test_setup_teardown(test, peer_setup_active, peer_teardown)
+#define WAITING(test) cmocka_unit_test_setup_teardown(test, peer_setup_waiting, peer_teardown)
 		ACTIVE(test_socket_file),
 		ACTIVE(test_split),
 		ACTIVE(test_bad_lengths),
@@ -1356,16 +1103,10 @@ int main(int argc, char **argv)
 		ACTIVE(test_flooded),
 	};
 
-	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
-		return world_serve(argv[2], true, -1);
-	if (mkdtemp(dir) == NULL)
-		return 1;
-	snprintf(path, sizeof(path), "%s/ctdb/socket", dir);
-	int rc = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(path);
-	char *last = strrchr(path, '/');
-	*last = '\0';
-	rmdir(path);
-	rmdir(dir);
-	return rc;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	return peer_main(argc, argv, tests_run);
 }

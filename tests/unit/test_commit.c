@@ -232,10 +232,10 @@ static void test_member(void **state)
 
 	(void)state;
 	peer_seq = 0;
-	assert_int_equal(input(c, PACKET_PREPARE, 7, "nonsense", 8, 0), CORE_TAKEN);
+	assert_int_equal(input(c, PACKET_PREPARE, 7, "nonsense", 8, 1), CORE_TAKEN);
 	assert_true(output(c, PACKET_DECLINED, &p));
-	assert_int_equal(input(c, PACKET_PREPARE, 8, records.p, records.len, 0), CORE_TAKEN);
-	assert_int_equal(input(c, PACKET_PREPARE, 9, records.p, records.len, 0), CORE_TAKEN);
+	assert_int_equal(input(c, PACKET_PREPARE, 8, records.p, records.len, 1), CORE_TAKEN);
+	assert_int_equal(input(c, PACKET_PREPARE, 9, records.p, records.len, 1), CORE_TAKEN);
 	assert_true(output(c, PACKET_DECLINED, &p));
 	assert_int_equal(p.rsn, 9);
 	core_commit_checked(c, p_id(), w.checking, 0);
@@ -334,7 +334,7 @@ static void test_receives(void **state)
 	c->db[1]->replica.source = 1;
 	c->db[1]->replica.coming = tagged;
 	c->db[1]->replica.cookie = 5;
-	assert_int_equal(input(c, PACKET_PREPARE, 8, records.p, records.len, 0), CORE_TAKEN);
+	assert_int_equal(input(c, PACKET_PREPARE, 8, records.p, records.len, 1), CORE_TAKEN);
 	assert_int_equal(w.checking, 0);
 	assert_int_equal(input(c, PACKET_PART, 4, "old", 3, 1), CORE_TAKEN);
 	assert_int_equal(w.received_len, 0);

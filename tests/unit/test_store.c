@@ -437,6 +437,79 @@ static void test_files(void **state)
 	assert_int_equal(store_db_open(e, DB, "test.tdb", 0), 0);
 }
 
+static unsigned int seqnum_told;
+
+static bool seqnum_tell(void *arg, uint32_t db_id)
+{
+	assert_int_equal(db_id, DB);
+	seqnum_told++;
+	return *(bool *)arg;
+}
+
+static unsigned int seqnum_changes(struct engine *e, bool is_taken)
+{
+	seqnum_told = 0;
+	store_seqnum_changed(e, seqnum_tell, &is_taken);
+	return seqnum_told;
+}
+
+/* As clients find it in the file, where libtdb's header comes behind the mutexes */
+static uint32_t seqnum_of(struct world *w)
+{
+	char file[256];
+	uint32_t mutexes = 0, n = 0;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/test.tdb.2", w->volatile_dir);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, &mutexes, sizeof(mutexes), 64), sizeof(mutexes));
+	assert_int_equal(pread(fd, &n, sizeof(n), mutexes + 48), sizeof(n));
+	close(fd);
+	return n;
+}
+
+static void seqnum_put(struct engine *e, uint32_t db_id)
+{
+	static uint64_t rsn; /* libtdb does not write what is there already */
+	const struct record_header h = { .rsn = ++rsn, .dmaster = 2 };
+
+	assert_int_equal(store_lock(e, db_id, KEY), 0);
+	assert_int_equal(store_put(e, db_id, KEY, &h, slice_of("value", 5)), 0);
+	store_unlock(e, db_id, KEY);
+}
+
+static void test_seqnum(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	uint32_t before;
+
+	seqnum_put(e, DB);
+	assert_int_equal(seqnum_of(w), 0);
+	assert_int_equal(store_seqnum_raise(e, DB), 0); /* nobody looks at it */
+	assert_int_equal(seqnum_of(w), 0);
+	assert_int_equal(store_db_enable_seqnum(e, DB), 0);
+	assert_int_equal(store_db_open(e, 1, "p.tdb", DB_PERSISTENT), 0);
+	assert_int_equal(store_db_enable_seqnum(e, 1), 0);
+	assert_int_equal(seqnum_changes(e, true), 0);
+	seqnum_put(e, DB);
+	seqnum_put(e, 1); /* every node has its own commits */
+	before = seqnum_of(w);
+	assert_int_equal(before, 1);
+	assert_int_equal(seqnum_changes(e, false), 1); /* it could not be told */
+	assert_int_equal(seqnum_changes(e, true), 1);
+	assert_int_equal(seqnum_changes(e, true), 0);
+	/* another node's change is not told on, and does not hide one of this node */
+	assert_int_equal(store_seqnum_raise(e, DB), 0);
+	assert_int_equal(seqnum_of(w), before + 1);
+	assert_int_equal(seqnum_changes(e, true), 0);
+	seqnum_put(e, DB);
+	assert_int_equal(store_seqnum_raise(e, DB), 0);
+	assert_int_equal(seqnum_changes(e, true), 1);
+	assert_int_equal(seqnum_changes(e, true), 0);
+	assert_int_equal(store_seqnum_raise(e, 77), -ENOENT);
+}
+
 static void test_records(void **state)
 {
 	static const uint8_t golden[RECORD_HEADER_SIZE + 4] = {
@@ -849,7 +922,7 @@ static void apply(struct world *w, struct slice records, uint32_t generation, ui
 	struct core_content becomes = { .generation = generation, .tag = tag };
 
 	w->core.applied = 0;
-	store_commit_apply(&w->engine, P, 6, &becomes, records);
+	store_commit_apply(&w->engine, P, 6, &becomes, records, false);
 	assert_true(run_for(w, is_applied, WAIT_MS));
 	assert_int_equal(w->core.ticket, 6);
 	assert_int_equal(w->core.rc, 0);
@@ -991,6 +1064,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_WITHOUT_WORKERS(test_files),
+		WORLD_WITHOUT_WORKERS(test_seqnum),
 		WORLD_WITHOUT_WORKERS(test_records),
 		WORLD_WITHOUT_WORKERS(test_busy),
 		WORLD_WITHOUT_WORKERS(test_busy_client_killed),
