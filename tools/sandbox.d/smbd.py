@@ -114,7 +114,7 @@ def crm_samba():
         ["configure", "colocation", "l_cotdb_fs", "inf:", daemon.CLONE, "c_fs"],
         ["configure", "primitive", "p_smbd", "ocf:cotdb:smbd", "params", "winbindd=true",
          "op", "start", "timeout=60s", "interval=0", "op", "stop", "timeout=60s", "interval=0",
-         "op", "monitor", "interval=10s", "timeout=20s"],
+         "op", "monitor", "interval=10s", "timeout=20s", "meta", "failure-timeout=30s"],
         ["configure", "clone", "c_smbd", "p_smbd", "meta", "interleave=true"],
         ["configure", "order", "o_cotdb_smbd", "Mandatory:", daemon.CLONE, "c_smbd"],
         ["configure", "colocation", "l_smbd_cotdb", "inf:", "c_smbd", daemon.CLONE]]
@@ -122,7 +122,8 @@ def crm_samba():
         commands += [
             ["configure", "primitive", f"p_ip{i}", "ocf:heartbeat:IPaddr2", "params", "ip=" + ip,
              "cidr_netmask=24", "op", "monitor", "interval=10s", "timeout=20s"],
-            ["configure", "order", f"o_smbd_ip{i}", "Mandatory:", "c_smbd", f"p_ip{i}"],
+            # optional: when smbd restarts on one node, addresses of others stay where they are
+            ["configure", "order", f"o_smbd_ip{i}", "Optional:", "c_smbd", f"p_ip{i}"],
             ["configure", "colocation", f"l_ip{i}_smbd", "inf:", f"p_ip{i}", "c_smbd"]]
     return commands + [["configure", "colocation", "l_apart", "-100:", "p_ip2", "p_ip1"]]
 
