@@ -33,13 +33,13 @@ def suites():
 
 
 def results(suite, text):
-    """{SUITE.TEST: success, failure, error, skip, or "no end"}"""
+    """{SUITE.TEST: success, failure, error, skip, or "no end"}; suite: also the name of one test"""
     found, began = {}, None
     for line in text.splitlines():
         m = re.match(r"(test|success|failure|error|skip): (\S+)", line)
         if not m:
             continue
-        name = f"{suite}.{m.group(2)}"
+        name = suite if suite.endswith("." + m.group(2)) else f"{suite}.{m.group(2)}"
         if m.group(1) == "test":
             began = name
             found.setdefault(name, "no end")
