@@ -55,8 +55,8 @@ static void detach_end(struct core *c, struct db *db, int status, uint32_t pnn, 
 }
 
 /* The generation in which this view goes on: all in its plan have accepted. The same at every member,
- * also at one that is kept out: it votes not, but counts what the others say, and closes the database
- * with them. 0: not yet */
+ * also at one that is kept out: it has no clients (who was active once is in the plan, or evicted) and
+ * no vote, but counts what the others say, and closes the database with them. 0: not yet */
 static uint32_t detach_generation(const struct core *c, size_t *planned_n)
 {
 	const struct view *v = &c->view;

@@ -159,6 +159,8 @@ static void vdetach_on_turn(struct sim *s, void *object, void *data, uint64_t nu
 		return;
 	if (e->detach.is_used)
 		e->detach.is_used = vdetach_chance(s, 30);
+	else if (e->first_generation == 0)
+		; /* the engine lets clients wait until it has been active */
 	else if (!e->detach.is_attaching && vdetach_chance(s, 40))
 		vdetach_attach(s, e);
 	else if (!e->detach.is_asking)
