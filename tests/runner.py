@@ -23,7 +23,7 @@ and deleted afterwards; SANDBOX_DIR, its own: a sandbox that it leaves behind is
 kept when the test failed; SANDBOX_INST, cotdb installed; SANDBOX_BUILD and COTDB_BUILD, the build
 folder. It may take 300 s, or what a line "# seconds: N" in it says.
 """
-import argparse, concurrent.futures, os, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import argparse, concurrent.futures, glob, os, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(HERE)
@@ -106,19 +106,26 @@ def end_group(proc):
         pass
 
 
+def sandboxes(env):
+    """The test's sandbox, and others that it made below its TMPDIR."""
+    found = {env["SANDBOX_DIR"]}
+    for depth in "*", "*/*", "*/*/*":
+        found.update(os.path.dirname(f) for f in glob.glob(f"{env['TMPDIR']}/{depth}/conf.json"))
+    return [s for s in sorted(found) if os.path.exists(s + "/conf.json") and os.path.exists(s + "/sock")]
+
+
 def clean_up(env, log, keep):
-    """End the sandbox that the test left behind; keep its logs if the test failed."""
-    sandbox = env["SANDBOX_DIR"]
-    if not os.path.exists(sandbox + "/conf.json"):
-        return
+    """End the sandboxes that the test left behind; keep their logs if the test failed."""
     with open(log, "a") as f:
-        try:
-            if keep:
-                save_logs(sandbox, keep)
-        except OSError as e:
-            f.write(f"tests/run: {e}\n")
-        f.flush()
-        subprocess.run([SOURCE + "/tools/sandbox", "down"], env=env, stdin=-3, stdout=f, stderr=f)
+        for i, sandbox in enumerate(sandboxes(env)):
+            try:
+                if keep:
+                    save_logs(sandbox, keep + f".{i}" * (i > 0))
+            except OSError as e:
+                f.write(f"tests/run: {e}\n")
+            f.flush()
+            subprocess.run([SOURCE + "/tools/sandbox", "down"], env={**env, "SANDBOX_DIR": sandbox}, stdin=-3,
+                           stdout=f, stderr=f)
 
 
 def save_logs(sandbox, keep):
