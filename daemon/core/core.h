@@ -484,7 +484,7 @@ struct core_status {
 	bool is_frozen;
 	bool is_recovering; /* the sweep of this generation is not done everywhere */
 	uint32_t generation; /* of the last ACTIVATE, 0 before the first */
-	uint32_t leader;     /* pnn or CORE_UNKNOWN_PNN */
+	uint32_t leader;     /* pnn or CORE_UNKNOWN_PNN, as without quorum */
 	bool has_lock_held;  /* by this node */
 	enum reason reason;  /* why it is not active: the first closed gate; REASON_NONE when active */
 	char text[256];

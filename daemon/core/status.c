@@ -68,7 +68,7 @@ void core_status(const struct core *c, struct core_status *s)
 	s->is_frozen = c->is_frozen;
 	s->is_recovering = c->is_recovering;
 	s->generation = c->active_generation;
-	s->leader = c->is_active ? c->leader : CORE_UNKNOWN_PNN;
+	s->leader = c->is_active && !c->is_frozen ? c->leader : CORE_UNKNOWN_PNN;
 	s->has_lock_held = c->lock.is_held;
 	s->since_ms = c->view.begin_ms;
 	s->locations = c->locations.n;

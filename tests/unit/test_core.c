@@ -30,6 +30,24 @@ static void test_alone(void **state)
 	core_free(c);
 }
 
+/* The last leader is none any more, in its own eyes too */
+static void test_no_leader_without_quorum(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_status s;
+
+	(void)state;
+	core_quorum(c, false, ring);
+	core_status(c, &s);
+	assert_true(s.is_frozen);
+	assert_int_equal(s.leader, CORE_UNKNOWN_PNN);
+	core_quorum(c, true, ring);
+	core_status(c, &s);
+	assert_int_equal(s.leader, 0);
+	core_free(c);
+}
+
 static void test_busy_chain(void **state)
 {
 	struct world w;
@@ -467,6 +485,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_no_leader_without_quorum),
 		cmocka_unit_test(test_busy_chain),
 		cmocka_unit_test(test_bad_calls),
 		cmocka_unit_test(test_messages),
