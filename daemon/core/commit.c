@@ -244,6 +244,11 @@ void core_replace(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_i
 	m = commit_new(c, client, reqid, db_id);
 	if (m == NULL)
 		return;
+	if (db_get(c, db_id)->replica.is_behind) {
+		/* its sequence number would be counted from a content that is not the newest */
+		commit_end(c, m, COMMIT_REFUSED, "this node is still fetching the database");
+		return;
+	}
 	m->is_whole = true;
 	if (whole_take(c, m, records) != 0)
 		commit_end(c, m, COMMIT_REFUSED, "malformed records");
