@@ -58,6 +58,11 @@ struct record_header {
 #define DB_READONLY 2U
 #define DB_STICKY 4U
 #define DB_REPLICATED 8U
+/* Every node has all of such a database; the others are volatile */
+static inline bool db_flags_replicated(uint32_t db_flags)
+{
+	return (db_flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+}
 /* What a volatile database may become when it is attached already, and then is for good */
 #define DB_PROPERTIES (DB_READONLY | DB_STICKY)
 

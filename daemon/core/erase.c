@@ -128,7 +128,7 @@ static enum erase_verdict record_return(struct core *c, const struct candidate *
 {
 	const struct slice key = slice_of(k->key, k->keylen);
 
-	if (c->node[to] == NULL || !c->node[to]->is_active || !c->node[to]->is_member)
+	if (!node_takes_records(c->node[to]))
 		return ERASE_LATER;
 	h.rsn++;
 	h.dmaster = to;

@@ -62,6 +62,11 @@ struct node {
 	size_t report_len;
 	uint32_t report_n, report_db;
 };
+/* Whether a record may go to it */
+static inline bool node_takes_records(const struct node *n)
+{
+	return n != NULL && n->is_active && n->is_member;
+}
 
 /* ---- view.c ---- */
 
@@ -598,7 +603,7 @@ bool detach_is_asked(const struct db *db);
 
 static inline bool db_is_replicated(const struct db *db)
 {
-	return (db->flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+	return db_flags_replicated(db->flags);
 }
 
 /* replica.c */
@@ -636,6 +641,8 @@ int keystate_lock(struct core *c, uint64_t hash, uint32_t db_id, struct slice ke
 void keystate_block_packet(struct keystate *k, uint32_t from, const struct packet *p);
 void keystate_block_call(struct keystate *k, uint64_t client, uint32_t reqid, uint32_t callid,
 			 bool is_readonly, uint64_t since_ms);
+/* Who waits for the record since then, or longer, is told this; UINT64_MAX: everybody */
+void keystate_fail_waiters(struct core *c, struct keystate *k, uint64_t since_ms, const char *why);
 /* Everybody who waits is told this, and it ends */
 void keystate_fail(struct core *c, struct keystate *k, const char *why);
 /* Every keystate; f may not add or remove any but the one it is given */
@@ -658,6 +665,14 @@ void request_activate(struct core *c);
 void record_packet(struct core *c, uint32_t from, const struct packet *p);
 /* orig is told that the record cannot be given to it */
 void record_refuse(struct core *c, const struct packet *f, const char *why, int rc);
+/* The node that f->orig names, if this record can be sent to it; else NULL, and it is told, if it is
+ * there */
+struct node *record_receiver(struct core *c, const struct packet *f, struct slice body);
+/* The own header and packet p to that node, both or neither; false: refused */
+bool record_put_and_send(struct core *c, const struct packet *f, struct node *to,
+			 const struct packet *p, const struct record_header *h, struct slice body);
+/* put() ends the loan of this body: a copy instead, to be freed */
+uint8_t *record_body_keep(struct slice *body);
 /* A record cannot be stored that must be: the engine ends */
 void record_lose(struct core *c, const struct packet *p, int rc);
 /* Those parked at k follow the record to its owner */

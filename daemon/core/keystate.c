@@ -122,17 +122,29 @@ void keystate_drop_if_idle(struct core *c, struct keystate *k)
 	keystate_free(c, k);
 }
 
-void keystate_fail(struct core *c, struct keystate *k, const char *why)
+void keystate_fail_waiters(struct core *c, struct keystate *k, uint64_t since_ms, const char *why)
 {
-	struct waiter *w;
-	struct op *o;
+	struct waiter **at = &k->waiter_first;
 
-	while ((w = k->waiter_first) != NULL) {
-		k->waiter_first = w->next;
+	while (*at != NULL) {
+		struct waiter *w = *at;
+
+		if (w->since_ms > since_ms) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
 		c->ops->call_error(c->world, w->client, w->reqid, why);
 		keystate_free_waiter(c, w);
 	}
-	k->waiter_last = &k->waiter_first;
+	k->waiter_last = at;
+}
+
+void keystate_fail(struct core *c, struct keystate *k, const char *why)
+{
+	struct op *o;
+
+	keystate_fail_waiters(c, k, UINT64_MAX, why);
 	while ((o = k->op_first) != NULL) {
 		k->op_first = o->next;
 		if (o->is_call)

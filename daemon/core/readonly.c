@@ -86,7 +86,7 @@ void readonly_lend(struct core *c, const struct packet *f, struct record_header 
 		   struct slice body)
 {
 	uint32_t to_pnn = orig_pnn(f->orig);
-	struct node *to = c->node[to_pnn];
+	struct node *to = record_receiver(c, f, body);
 	uint64_t hash = core_hash(f->db_id, f->key);
 	bool is_first = (h.flags & RECORD_IS_LENT) == 0;
 	struct packet p = { .type = PACKET_COPY, .db_id = f->db_id, .key = f->key, .data = body };
@@ -95,15 +95,9 @@ void readonly_lend(struct core *c, const struct packet *f, struct record_header 
 				   .dmaster = c->self,
 				   .rsn = h.rsn + 1,
 				   .key = f->key };
-	struct writer w;
-	int rc;
 
-	if (to == NULL || !to->is_active || !to->is_member)
-		return; /* gone meanwhile */
-	if (body.len > CORE_MAX_RECORD) {
-		record_refuse(c, f, "it is too long", -EFBIG);
+	if (to == NULL)
 		return;
-	}
 	h.rsn += is_first;
 	if (body.len > 0)
 		h.flags |= RECORD_MIGRATED_WITH_DATA;
@@ -113,14 +107,8 @@ void readonly_lend(struct core *c, const struct packet *f, struct record_header 
 	if (!is_first) {
 		packet_send(c, to_pnn, &p);
 	} else {
-		packet_prepare(c, to, &p, &w);
-		rc = c->ops->put(c->world, f->db_id, f->key, &h, body);
-		if (rc != 0) {
-			to->session.next_seq--;
-			record_refuse(c, f, "its header cannot be written", rc);
+		if (!record_put_and_send(c, f, to, &p, &h, body))
 			return;
-		}
-		session_commit(c, to, &w);
 		if (!core_has_bug(c, CORE_BUG_LENT_IS_SOLE))
 			packet_send(c, slot_lmaster(c, hash), &location);
 	}
@@ -167,7 +155,7 @@ static void revoke_end(struct core *c, struct keystate *k, const struct packet *
 {
 	struct record_header h = { .dmaster = CORE_UNKNOWN_PNN };
 	struct slice body = { 0 };
-	uint8_t *copy = NULL;
+	uint8_t *copy;
 	int rc;
 
 	free(k->revoke);
@@ -178,11 +166,7 @@ static void revoke_end(struct core *c, struct keystate *k, const struct packet *
 			request_ask(c, k);
 		return;
 	}
-	if (body.len > 0) {
-		copy = core_alloc(body.len); /* put() ends the loan */
-		memcpy(copy, body.p, body.len);
-		body.p = copy;
-	}
+	copy = record_body_keep(&body);
 	h.flags &= ~RECORD_READONLY_FLAGS;
 	rc = c->ops->put(c->world, p->db_id, p->key, &h, body);
 	if (rc == 0) {
@@ -246,11 +230,9 @@ static void copy_close(struct core *c, const struct packet *p)
 	if (c->ops->get(c->world, p->db_id, p->key, &h, &body) != 0 || h.dmaster == c->self ||
 	    (h.flags & RECORD_IS_COPY) == 0)
 		return;
-	copy = core_alloc(body.len + 1); /* put() ends the loan */
-	if (body.len > 0)
-		memcpy(copy, body.p, body.len);
+	copy = record_body_keep(&body);
 	h.flags &= ~RECORD_READONLY_FLAGS;
-	rc = c->ops->put(c->world, p->db_id, p->key, &h, slice_of(copy, body.len));
+	rc = c->ops->put(c->world, p->db_id, p->key, &h, body);
 	free(copy);
 	if (rc != 0)
 		record_lose(c, p, rc); /* it could be read for ever */

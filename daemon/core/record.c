@@ -67,23 +67,58 @@ void record_refuse(struct core *c, const struct packet *f, const char *why, int 
 	packet_send(c, orig, &p);
 }
 
+struct node *record_receiver(struct core *c, const struct packet *f, struct slice body)
+{
+	struct node *to = c->node[orig_pnn(f->orig)];
+
+	if (!node_takes_records(to))
+		return NULL; /* gone meanwhile */
+	if (body.len > CORE_MAX_RECORD) {
+		record_refuse(c, f, "it is too long", -EFBIG);
+		return NULL;
+	}
+	return to;
+}
+
+bool record_put_and_send(struct core *c, const struct packet *f, struct node *to,
+			 const struct packet *p, const struct record_header *h, struct slice body)
+{
+	struct writer w;
+	int rc;
+
+	packet_prepare(c, to, p, &w);
+	rc = c->ops->put(c->world, f->db_id, f->key, h, body);
+	if (rc != 0) {
+		/* The number that was taken for the packet goes to the next */
+		to->session.next_seq--;
+		record_refuse(c, f, "its header cannot be written", rc);
+		return false;
+	}
+	session_commit(c, to, &w);
+	return true;
+}
+
+uint8_t *record_body_keep(struct slice *body)
+{
+	uint8_t *copy = core_alloc(body->len + 1);
+
+	if (body->len > 0)
+		memcpy(copy, body->p, body->len);
+	body->p = copy;
+	return copy;
+}
+
 /* This node owns the record, h and body; the lock is held */
 static void record_give(struct core *c, const struct packet *f, struct record_header h,
 			struct slice body)
 {
-	struct node *to = c->node[f->orig];
+	struct node *to = record_receiver(c, f, body);
 	uint64_t hash = core_hash(f->db_id, f->key);
 	struct packet p = { .type = PACKET_GRANT, .db_id = f->db_id, .key = f->key, .data = body };
 	struct keystate *k;
-	struct writer w;
-	int rc;
 
-	if (to == NULL || !to->is_active || !to->is_member)
-		return; /* gone meanwhile */
-	if (body.len > CORE_MAX_RECORD) {
-		record_refuse(c, f, "it is too long", -EFBIG);
+	if (to == NULL)
 		return;
-	}
 	if (!core_has_bug(c, CORE_BUG_RSN_NOT_RAISED))
 		h.rsn++;
 	if (!core_has_bug(c, CORE_BUG_KEEP_OWNERSHIP))
@@ -93,15 +128,8 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 		h.flags |= RECORD_MIGRATED_WITH_DATA;
 	p.rsn = h.rsn;
 	p.flags = h.flags;
-	packet_prepare(c, to, &p, &w);
-	rc = c->ops->put(c->world, f->db_id, f->key, &h, body);
-	if (rc != 0) {
-		/* Keep it: the number that was taken for the packet goes to the next */
-		to->session.next_seq--;
-		record_refuse(c, f, "its header cannot be written", rc);
-		return;
-	}
-	session_commit(c, to, &w);
+	if (!record_put_and_send(c, f, to, &p, &h, body))
+		return; /* it is kept */
 	c->count.handoffs_out++;
 	p = (struct packet){ .type = PACKET_LOCATION,
 			     .db_id = f->db_id,
@@ -213,9 +241,7 @@ static void record_adopt(struct core *c, const struct packet *p)
 	uint8_t *copy = NULL;
 
 	if (!p->is_new && c->ops->get(c->world, p->db_id, p->key, &h, &body) == 0 && body.len > 0) {
-		copy = core_alloc(body.len); /* put() ends the loan */
-		memcpy(copy, body.p, body.len);
-		body.p = copy;
+		copy = record_body_keep(&body);
 	} else {
 		body.len = 0;
 		h.flags = 0;

@@ -99,17 +99,10 @@ void request_answer(struct core *c, struct keystate *k, const struct record_head
 void request_refused(struct core *c, const struct packet *p)
 {
 	struct keystate *k = keystate_find(c, core_hash(p->db_id, p->key), p->db_id, p->key);
-	struct waiter *w;
 
 	if (k == NULL)
 		return;
-	while ((w = k->waiter_first) != NULL) {
-		k->waiter_first = w->next;
-		c->ops->call_error(c->world, w->client, w->reqid,
-				   "the node that has the record cannot give it away");
-		keystate_free_waiter(c, w);
-	}
-	k->waiter_last = &k->waiter_first;
+	keystate_fail_waiters(c, k, UINT64_MAX, "the node that has the record cannot give it away");
 	k->asked_generation = 0;
 	keystate_drop_if_idle(c, k);
 }

@@ -67,7 +67,7 @@ void sweep_activate(struct core *c)
 		if (c->node[i] != NULL)
 			c->node[i]->report_n = 0, c->node[i]->report_len = 0;
 	for (size_t i = 0; i < c->db_n; i++) {
-		c->db[i]->is_swept = (c->db[i]->flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+		c->db[i]->is_swept = db_is_replicated(c->db[i]);
 		if (!c->db[i]->is_swept)
 			c->ops->sweep_start(c->world, c->db[i]->db_id, c->active_generation);
 	}

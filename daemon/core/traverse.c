@@ -271,7 +271,7 @@ int core_traverse(struct core *c, uint64_t client, const struct core_traverse *a
 
 	if (db == NULL)
 		return -ENOENT;
-	is_local = (db->flags & (DB_PERSISTENT | DB_REPLICATED)) != 0;
+	is_local = db_is_replicated(db);
 	if (c->is_retired || (!is_local && !c->is_active))
 		return -EAGAIN;
 	for (; *tail != NULL; tail = &(*tail)->next)

@@ -27,24 +27,6 @@ void core_waiting(const struct core *c, struct core_waiting *w)
 	}
 }
 
-static void waiters_fail(struct core *c, struct keystate *k, uint64_t since_ms, const char *why)
-{
-	struct waiter **at = &k->waiter_first;
-
-	while (*at != NULL) {
-		struct waiter *w = *at;
-
-		if (w->since_ms > since_ms) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		c->ops->call_error(c->world, w->client, w->reqid, why);
-		keystate_free_waiter(c, w);
-	}
-	k->waiter_last = at;
-}
-
 static void ops_fail(struct core *c, struct keystate *k, uint64_t since_ms, const char *why)
 {
 	struct op **at = &k->op_first;
@@ -70,7 +52,7 @@ void core_waiting_fail(struct core *c, uint64_t since_ms, const char *why)
 
 		for (k = c->keys.bucket[i]; k != NULL; k = next) {
 			next = k->next;
-			waiters_fail(c, k, since_ms, why);
+			keystate_fail_waiters(c, k, since_ms, why);
 			ops_fail(c, k, since_ms, why);
 			keystate_drop_if_idle(c, k);
 		}

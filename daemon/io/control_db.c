@@ -100,7 +100,7 @@ int32_t control_schedule_for_deletion(struct control_request *r, struct control_
 	if (k.key.len == 0 || k.key.len > CORE_MAX_KEY)
 		return control_refuse(a, "a key of no valid length: %zu bytes", k.key.len);
 	status = control_db_find(r, a, &info);
-	if (status == 0 && info.flags & (DB_PERSISTENT | DB_REPLICATED))
+	if (status == 0 && db_flags_replicated(info.flags))
 		return control_refuse(a, "database %s is not volatile", info.name);
 	if (status == 0)
 		core_vacuum_schedule(r->engine->core, k.db_id, k.key);
@@ -115,7 +115,7 @@ static int32_t set_property(struct control_request *r, struct control_answer *a,
 
 	if (status != 0)
 		return status;
-	if (info.flags & (DB_PERSISTENT | DB_REPLICATED))
+	if (db_flags_replicated(info.flags))
 		return control_refuse(a, "database %s is not volatile", info.name);
 	return control_attach_property(r, a, &info, property);
 }

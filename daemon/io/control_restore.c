@@ -103,7 +103,7 @@ int32_t control_db_freeze(struct control_request *r, struct control_answer *a)
 
 	if (status != 0)
 		return status;
-	if (!(info.flags & (DB_PERSISTENT | DB_REPLICATED)))
+	if (!db_flags_replicated(info.flags))
 		return control_refuse(a,
 				      "database %s is volatile: cotdb can wipe or restore persistent "
 				      "and replicated ones only (ctdb detach empties it)",

@@ -323,7 +323,7 @@ static json *database_json(struct engine *e, const struct core_db_info *info)
 		 : info->flags & DB_REPLICATED ? "replicated"
 					       : "volatile");
 	add_text(to, "path", store_db_path(e, info->db_id, &path) == 0 ? path : NULL);
-	if (info->flags & (DB_PERSISTENT | DB_REPLICATED)) {
+	if (db_flags_replicated(info->flags)) {
 		add_text(to, "state",
 			 info->is_lost	   ? info->content.is_damaged ? "damaged" : "lost"
 			 : info->is_behind ? "fetching"

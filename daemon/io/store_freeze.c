@@ -15,7 +15,7 @@ static bool freeze_is_wanted(const struct store *s, const struct store_db *db)
 {
 	/* Clients write to volatile ones only, and the engine reads the others without asking who
 	 * has them locked */
-	return s->is_freezing && (db->flags & (DB_PERSISTENT | DB_REPLICATED)) == 0;
+	return s->is_freezing && !db_flags_replicated(db->flags);
 }
 
 static bool freeze_is_done(const struct store *s)

@@ -26,7 +26,7 @@ void store_seqnum_enable(struct store_db *db)
 static bool seqnum_is_told(const struct store_db *db)
 {
 	return db->tdb != NULL && (db->tdb_flags & TDB_SEQNUM) != 0 &&
-	       (db->flags & (DB_PERSISTENT | DB_REPLICATED)) == 0;
+	       !db_flags_replicated(db->flags);
 }
 
 void store_seqnum_changed(struct engine *e, bool (*tell)(void *arg, uint32_t db_id), void *arg)
