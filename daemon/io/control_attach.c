@@ -45,7 +45,6 @@ static void attach_answer(struct clients *s, const struct attach_wait *wait, int
 {
 	uint8_t data[4];
 	struct writer w = writer_of(data, sizeof(data));
-
 	struct client *cl = client_find(s, wait->client);
 
 	if (!wait->is_property) {
