@@ -134,8 +134,9 @@ class Ctdbd(Samba):
             subprocess.run(["tail", "-n", "15", f"{base.SANDBOX}/nodes/node{k}/var/log/ctdb.log"], stderr=-3)
 
 
+CLUSTERS = {"ctdbd": Ctdbd, "cotdb": lambda n: Samba(n, "--no-pacemaker")}
+
 if __name__ == "__main__":
-    kind, n = {"ctdbd": lambda n: Ctdbd(n), "cotdb": lambda n: Samba(n, "--no-pacemaker")}[sys.argv[1]], sys.argv[2]
-    with kind(int(n)):
+    with CLUSTERS[sys.argv[1]](int(sys.argv[2])):
         print("serving", flush=True)
         sys.stdin.read()

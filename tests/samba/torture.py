@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """torture.py: Samba's own test suite for SMB servers (smbtorture), run against a cluster; what it
 says is read into {test: result}."""
-import concurrent.futures, queue, re, subprocess
+import concurrent.futures, queue, re, subprocess, tempfile
 
 import base, smbd
 
@@ -29,7 +29,9 @@ SECONDS = 300       # for a suite
 
 
 def suites():
-    out = subprocess.run(["smbtorture", "--list-suites"], stdin=-3, stdout=-1, stderr=-3, text=True).stdout
+    with tempfile.TemporaryDirectory() as folder:       # it makes one of its own where it is
+        out = subprocess.run(["smbtorture", "--list-suites"], stdin=-3, stdout=-1, stderr=-3, text=True,
+                             cwd=folder).stdout
     return [s for s in out.split() if s.partition(".")[0] in KINDS and s not in LEFT_OUT]
 
 

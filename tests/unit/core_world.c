@@ -272,6 +272,16 @@ static const struct core_ops ops = {
 const struct core_member both[2] = { { 0, 1 }, { 1, 9 } };
 const struct core_ring ring = { .node = 1, .seq = 4 };
 
+void deliver(struct world *w)
+{
+	uint8_t buf[1024];
+	size_t len = w->sent_len;
+
+	assert_true(len <= sizeof(buf));
+	memcpy(buf, w->sent, len);
+	core_multicast(w->core, 0, 1, slice_of(buf, len));
+}
+
 void plan_in(struct world *w, uint32_t pid)
 {
 	assert_int_equal(w->sent[0], CONTROL_ACTIVATE);
@@ -303,7 +313,7 @@ struct core *node_alone(struct world *w)
 	plan_in(w, 1);
 	assert_true(core_node_is_active(c, 0));
 	assert_int_equal(core_attach(c, "a.tdb", 0), -EINPROGRESS);
-	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len));
+	deliver(w);
 	assert_int_equal(core_attach(c, "a.tdb", 0), 0);
 	return c;
 }

@@ -44,6 +44,8 @@ extern const struct core_ring ring;
 /* node1 alone in its group up to an active generation, with one database, a.tdb. To be freed with
  * core_free(); w has to live as long. */
 struct core *node_alone(struct world *w);
+/* node1's last multicast is delivered to itself */
+void deliver(struct world *w);
 /* The last multicast, node1's ACTIVATE, is delivered, and then its ACCEPT: the last one now */
 void plan_in(struct world *w, uint32_t pid);
 /* A call for a record of that database. Borrows key. */

@@ -19,16 +19,6 @@ static uint32_t p_id(void)
 	return jenkins_db_id("p.tdb");
 }
 
-static void deliver(struct world *w)
-{
-	uint8_t buf[1024];
-	size_t len = w->sent_len;
-
-	assert_true(len <= sizeof(buf));
-	memcpy(buf, w->sent, len);
-	core_multicast(w->core, 0, 1, slice_of(buf, len));
-}
-
 static struct core *with_persistent(struct world *w, struct core *c)
 {
 	assert_int_equal(core_attach(c, "p.tdb", DB_PERSISTENT), -EINPROGRESS);

@@ -18,16 +18,6 @@ static uint32_t a_id(void)
 	return jenkins_db_id("a.tdb");
 }
 
-static void deliver(struct world *w)
-{
-	uint8_t buf[1024];
-	size_t len = w->sent_len;
-
-	assert_true(len <= sizeof(buf));
-	memcpy(buf, w->sent, len);
-	core_multicast(w->core, 0, 1, slice_of(buf, len));
-}
-
 static size_t dbs(const struct core *c)
 {
 	struct core_db_info info;

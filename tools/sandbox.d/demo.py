@@ -32,15 +32,21 @@ def type_in(name, *argv, timeout=120):
     return done.returncode
 
 
+def put_under_pacemaker(commands):
+    """Typed one by one on node1; how long the daemon took then to be active on all nodes."""
+    for command in commands:
+        if type_in("node1", "crm", *command):
+            die("crm refused the configuration")
+    cluster.daemon_is_configured()
+    return cluster.wait([], 90)
+
+
 def configure():
     heading("cotdb under Pacemaker")
     say("The daemon is a primitive with its options as parameters, cloned to all nodes. A monitor\n"
         "that fails fences the node: what its clients had written may not be used twice.")
-    for command in daemon.crm_commands(load_conf()):
-        if type_in("node1", "crm", *command):
-            die("crm refused the configuration")
-    cluster.daemon_is_configured()
-    say(f"active on all nodes {cluster.wait([], 90):.1f} s after the last command")
+    took = put_under_pacemaker(daemon.crm_commands(load_conf()))
+    say(f"active on all nodes {took:.1f} s after the last command")
     attributes_told()
     type_in("node1", "crm_mon", "-1", "-A")
     type_in("node2", "cotdb", "status")
@@ -203,7 +209,7 @@ def dead_and_back():
         die("the records do not hold what the clients counted")
 
 
-TODO = """  sudo tools/sandbox exec node1 cotdb status
+TRY_NEXT = """  sudo tools/sandbox exec node1 cotdb status
   sudo tools/sandbox exec node2 crm_mon -A
   sudo tools/sandbox exec node1 cotdb-bench ring --help
   sudo tools/sandbox exec node1 pkill -9 cotdb-engine    # nobody is fenced for that
@@ -223,13 +229,13 @@ def demo(args):
     try:
         if with_samba:
             import demo_samba
-            todo = demo_samba.steps()
+            next_steps = demo_samba.steps()
         else:
             configure()
             moves()
             work()
             dead_and_back()
-            todo = TODO
+            next_steps = TRY_NEXT
     except BaseException:
         print(f"\nThe demo failed. The cluster is left as it is, in {SANDBOX}: look at it with "
               "`tools/sandbox status`,\nend it with `tools/sandbox down`.", flush=True)
@@ -239,4 +245,4 @@ def demo(args):
         cluster.down()
         say("Everything is cleaned up.")
         return
-    say("The cluster is still up. What to try next:\n" + todo + "  sudo tools/sandbox down")
+    say("The cluster is still up. What to try next:\n" + next_steps + "  sudo tools/sandbox down")

@@ -6,7 +6,7 @@ import filecmp, os, subprocess, threading, time
 
 import cluster, smbd
 from base import SANDBOX, SELF, die, load_conf, request, stamp, until, write
-from demo import heading, say, seconds, type_in
+from demo import heading, put_under_pacemaker, say, seconds, type_in
 
 KIB = 256           # of each file that is copied
 
@@ -56,11 +56,7 @@ def configure():
     heading("Filesystem, cotdb, smbd and addresses under Pacemaker")
     say("Each layer is a clone that runs where the one below it runs; an address runs where smbd\n"
         "does. The Filesystem here binds a folder; with a real cluster it mounts GFS2, CephFS, ...")
-    for command in smbd.crm_all(load_conf()):
-        if type_in("node1", "crm", *command):
-            die("crm refused the configuration")
-    cluster.daemon_is_configured()
-    cluster.wait([], 90)
+    put_under_pacemaker(smbd.crm_all(load_conf()))
     say(f"A user, once for all nodes (password: {smbd.PASSWORD}):")
     type_in("node1", "sh", "-c", f"printf '{smbd.PASSWORD}\\n{smbd.PASSWORD}\\n' | smbpasswd -s -a {smbd.USER}")
     smbd.all_serve(90)
@@ -98,7 +94,7 @@ def copy_and_kill():
         die("a file was not what was written")
 
 
-TODO = f"""  sudo tools/sandbox client smbclient -U {smbd.CREDENTIALS} //{smbd.ADDRESSES[0]}/{smbd.SHARE}
+TRY_NEXT = f"""  sudo tools/sandbox client smbclient -U {smbd.CREDENTIALS} //{smbd.ADDRESSES[0]}/{smbd.SHARE}
   sudo tools/sandbox exec node1 smbstatus
   sudo tools/sandbox exec node2 net conf list
   sudo tools/sandbox exec node1 pkill -9 smbd             # Pacemaker starts it again
@@ -110,4 +106,4 @@ def steps():
     """After `up --bare --samba`; what to try next."""
     configure()
     copy_and_kill()
-    return TODO
+    return TRY_NEXT
