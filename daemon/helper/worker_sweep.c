@@ -3,9 +3,9 @@
  * worker_sweep.c: every record of a database, hash chain by hash chain (worker_sweep.h).
  *
  * Each chain is read under its lock (rule R6): a walk through the whole file could run past a
- * record that is stored again behind it. What a chain holds is copied, and sent only when its lock
- * is let go, so that a slow engine never makes clients wait: it makes this process wait, between
- * two chains.
+ * record that is stored again behind it. Only empty ones need not be locked. What a chain holds is
+ * copied, and sent only when its lock is let go, so that a slow engine never makes clients wait: it
+ * makes this process wait, between two chains.
  */
 #include "daemon/helper/worker_sweep.h"
 
@@ -14,6 +14,7 @@
 #include <string.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/ipc.h"
+#include "daemon/helper/tdb_layout.h"
 
 #define ENTRY_BYTES(key_len) (8U + 4U + 4U + 4U + (key_len))
 #define PACKET_HEAD_BYTES    (4U + 8U + 4U) /* type, cookie, number of records */
@@ -124,9 +125,13 @@ static int sweep_send(struct sweep *s)
 int worker_sweep(int fd, struct tdb_context *tdb, uint64_t cookie)
 {
 	struct sweep s = { .fd = fd, .cookie = cookie };
-	unsigned int chains = (unsigned int)tdb_hash_size(tdb);
+	uint32_t n = (uint32_t)tdb_hash_size(tdb);
+	struct tdb_chains chains;
 
-	for (unsigned int chain = 0; s.rc == 0 && chain < chains; chain++) {
+	tdb_chains_begin(&chains, tdb);
+	for (uint32_t chain = 0; s.rc == 0 && chain < n; chain++) {
+		if (tdb_chain_is_empty(&chains, chain))
+			continue;
 		if (tdb_traverse_chain(tdb, chain, sweep_record, &s) < 0 && s.rc == 0)
 			s.rc = -EIO;
 		if (s.rc == 0 && s.len >= SEND_ABOVE_BYTES)
@@ -134,6 +139,7 @@ int worker_sweep(int fd, struct tdb_context *tdb, uint64_t cookie)
 	}
 	if (s.rc == 0 && s.len > 0)
 		s.rc = sweep_send(&s);
+	tdb_chains_end(&chains);
 	free(s.buf);
 	return s.rc;
 }
