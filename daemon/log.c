@@ -23,6 +23,7 @@
 
 #define RECORDER_BYTES (128 * 1024)
 #define LINE_MAX_BYTES 2048
+#define OWN_FILES      "\\(daemon\\|tests\\)/" /* a basic regular expression */
 
 static const struct {
 	const char *name;
@@ -129,11 +130,17 @@ static void log_bug(void *arg, const char *text)
 	recorder_dump();
 }
 
+/* The libraries tell too much at trace, and Pacemaker's calls what only its own daemons have set up:
+ * a helper that has it on ends */
 static void log_filters_set(int target, int level)
 {
+	int theirs = level < LOG_DEBUG ? level : LOG_DEBUG;
+
 	qb_log_filter_ctl(target, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*",
 			  LOG_LEVEL_TRACE);
-	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", (uint8_t)level);
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", (uint8_t)theirs);
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE_REGEX, OWN_FILES,
+			  (uint8_t)level);
 }
 
 void log_level_set(int level)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <qb/qblog.h>
 #include <cmocka.h>
 #include "daemon/core/fsm.h"
 #include "daemon/fatal.h"
@@ -86,6 +87,10 @@ static void do_levels(void)
 	log_trace("a trace");
 	log_level_set(1000);
 	log_trace("a late trace");
+	qb_log_from_external_source("f", "lib/other.c", "of another %s", LOG_DEBUG, 1, 0,
+				    "at debug");
+	qb_log_from_external_source("f", "lib/other.c", "of another %s", LOG_LEVEL_TRACE, 2, 0,
+				    "at trace");
 	log_close();
 }
 
@@ -100,6 +105,8 @@ static void levels_are_kept(void **state)
 	assert_non_null(strstr(text, "a debug line"));
 	assert_null(strstr(text, "a trace"));
 	assert_non_null(strstr(text, "a late trace"));
+	assert_non_null(strstr(text, "of another at debug"));
+	assert_null(strstr(text, "of another at trace"));
 }
 
 static void do_rotate(void)
