@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include "process.h"
 
 enum keeper_reason {
 #define REASON(id, ocf, text) KEEPER_##id,
@@ -48,7 +49,8 @@ struct keeper_options {
 /* Each prints one sentence and returns an OCF exit code, within timeout_ms.
  * start   starts smbd unless it runs, and waits until it answers
  * status  whether smbd runs and answers
- * stop    ends every process of this smbd, by force what does not go */
+ * stop    ends every process of this smbd, by force what does not go; an smbd that was not started
+ *         here is told of and left alone */
 int keeper_start(const struct keeper_options *o);
 int keeper_status(const struct keeper_options *o);
 int keeper_stop(const struct keeper_options *o);
@@ -56,6 +58,11 @@ int keeper_stop(const struct keeper_options *o);
 /* The keeper itself, in a process of its own; *err: where smbd's first words go. Returns when all
  * has ended: an exit code */
 int keeper_run(const struct keeper_options *o, int err);
+
+/* What is in the environment of all that this keeper starts: VARIABLE=NUMBER.START */
+#define KEEPER_VARIABLE "COTDB_SMBD_KEEPER"
+#define KEEPER_MARK	64 /* bytes */
+void keeper_mark(const struct process *keeper, char mark[KEEPER_MARK]);
 
 /* ---- the run file ---------------------------------------------------------------------------- */
 
@@ -69,6 +76,8 @@ enum keeper_state {
 
 struct keeper_file {
 	pid_t keeper; /* 0: nobody holds the lock */
+	/* The keeper that started smbd, alive or not: by number and start. Number 0: not known */
+	struct process started_by;
 	enum keeper_state state;
 	unsigned int port;
 	char address[64], lock_dir[PATH_MAX], words[256];
@@ -78,7 +87,8 @@ struct keeper_file {
 int keeper_file_read(const struct keeper_options *o, struct keeper_file *f);
 /* Takes the lock: the file descriptor, or -errno (-EBUSY: another keeper has it) */
 int keeper_file_lock(const struct keeper_options *o);
+/* started_by: NULL where there is nothing that it could be asked for */
 int keeper_file_write(int fd, const struct keeper_options *o, enum keeper_state state,
-		      const char *words);
+		      const char *words, const struct process *started_by);
 
 #endif

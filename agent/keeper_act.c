@@ -3,8 +3,13 @@
  * keeper_act.c: what the agent asks for: start, status, stop (keeper.h).
  *
  * The keeper knows every process of its smbd. A keeper that was killed leaves them to somebody
- * else; then they are found by the locks that they hold in Samba's lock directory. That is done
- * only where the run file tells that a keeper of this resource had started them.
+ * else; then they are found by the locks that they hold in Samba's lock directory, and are ours if
+ * they are in the session of the keeper that the run file names, or have its mark in their
+ * environment. smbd and its children stay in the session, whose number is given to no other process
+ * as long as one is in it; some of them write their title over the environment. samba-dcerpcd and
+ * what it starts make a session of their own, and have the mark. Any other holder of such a lock is
+ * foreign: somebody else has started a smbd with the same lock directory. It is told of, and never
+ * touched.
  */
 #include "config.h"
 #include "keeper.h"
@@ -54,7 +59,7 @@ static int say_processes(const struct keeper_options *o, enum keeper_reason reas
 
 	for (size_t i = 0; i < l->n && i < 8; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%d",
-					i == 0 ? "process " : ", ", l->pid[i]);
+					i == 0 ? "process " : ", ", l->p[i].pid);
 	if (l->n > 8)
 		(void)snprintf(text + len, sizeof(text) - len, " and more");
 	return say(o, reason, text);
@@ -68,38 +73,79 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* ---- processes without a keeper
  * ------------------------------------------------------------------ */
 
-/* winbindd may be somebody else's when this resource has none, and then stays */
-static int holders(const char *lock_dir, bool has_winbindd, struct process_list *l)
+enum whose { OURS, FOREIGN };
+
+/* started_by: the keeper. After the last process of its session its number may be given to another
+ * process, and to a session of that one */
+static enum whose whose(const struct process *p, const struct process *started_by)
+{
+	char mark[KEEPER_MARK];
+	struct process leader;
+
+	if (started_by->pid == 0 || p->start < started_by->start)
+		return FOREIGN;
+	keeper_mark(started_by, mark);
+	if (process_has_variable(p, mark))
+		return OURS;
+	if (p->session != started_by->pid)
+		return FOREIGN;
+	return !process_find(started_by->pid, &leader) || leader.start == started_by->start
+		   ? OURS
+		   : FOREIGN;
+}
+
+/* Who is there of these: winbindd may be somebody else's when this resource has none, and then is
+ * nobody's concern */
+static int holders(const char *lock_dir, bool has_winbindd, const struct process *started_by,
+		   enum whose which, struct process_list *l)
 {
 	const char *const programs[] = {
 		"smbd", "samba-dcerpcd", "rpcd_*", "samba-bgqd", has_winbindd ? "winbindd" : NULL,
 		NULL
 	};
 	char folder[PATH_MAX + 16];
+	size_t n = 0;
+	int error;
 
 	l->n = 0;
 	if (lock_dir == NULL || lock_dir[0] != '/')
 		return 0;
 	(void)snprintf(folder, sizeof(folder), "%s/msg.lock", lock_dir);
-	return process_lock_holders(folder, programs, l);
+	error = process_lock_holders(folder, programs, l);
+	for (size_t i = 0; i < l->n; i++) {
+		if (whose(&l->p[i], started_by) == which)
+			l->p[n++] = l->p[i];
+	}
+	l->n = n;
+	return error;
 }
 
-static void kill_all(const struct process_list *l)
+/* Whether the run file tells of a smbd of which something may be left */
+static bool may_have_left(const struct keeper_file *f)
 {
-	for (size_t i = 0; i < l->n; i++)
-		(void)kill(l->pid[i], SIGKILL);
+	return f->state != KEEPER_STATE_NONE && f->state != KEEPER_STATE_STOPPED;
 }
 
-/* Kills whatever is found until nothing is, or the time is up; *l is what is left */
-static int kill_holders(const struct keeper_options *o, const char *lock_dir,
-			struct process_list *l, uint64_t deadline_ms)
+/* What is left of the smbd that the run file tells of */
+static int left_of(const struct keeper_options *o, const struct keeper_file *f,
+		   struct process_list *l)
+{
+	l->n = 0;
+	return may_have_left(f) ? holders(f->lock_dir, o->winbindd != NULL, &f->started_by, OURS, l)
+				: 0;
+}
+
+/* Kills what is left until nothing is, or the time is up; *l is what is left then */
+static int kill_left(const struct keeper_options *o, const struct keeper_file *f,
+		     struct process_list *l, uint64_t deadline_ms)
 {
 	for (;;) {
-		int error = holders(lock_dir, o->winbindd != NULL, l);
+		int error = left_of(o, f, l);
 
 		if (error != 0 || l->n == 0)
 			return error;
-		kill_all(l);
+		for (size_t i = 0; i < l->n; i++)
+			process_signal(&l->p[i], SIGKILL);
 		if (process_wait(-1, earlier(process_now_ms() + AGAIN_MS, deadline_ms)) ||
 		    process_now_ms() >= deadline_ms)
 			return -EBUSY;
@@ -107,12 +153,12 @@ static int kill_holders(const struct keeper_options *o, const char *lock_dir,
 }
 
 /* The keeper's processes while it cannot do that itself, then the keeper */
-static void kill_keeper(pid_t keeper, int pidfd, uint64_t deadline_ms)
+static void kill_keeper(const struct process *keeper, int pidfd, uint64_t deadline_ms)
 {
 	struct process_list l = { 0 };
 
 	while (process_descendants(keeper, &l) == 0 && l.n > 0 && process_now_ms() < deadline_ms) {
-		kill_all(&l);
+		process_signal_below(keeper, &l, SIGKILL);
 		(void)process_wait(-1, earlier(process_now_ms() + AGAIN_MS, deadline_ms));
 	}
 	process_list_free(&l);
@@ -228,17 +274,16 @@ static int start_keeper(const struct keeper_options *o, uint64_t deadline_ms)
 static bool is_way_free(const struct keeper_options *o, const struct keeper_file *f,
 			uint64_t deadline_ms, int *code)
 {
-	bool is_left = f->state != KEEPER_STATE_NONE && f->state != KEEPER_STATE_STOPPED;
 	struct process_list l = { 0 };
 	struct smb_probe p;
-	int error = is_left ? kill_holders(o, f->lock_dir, &l, deadline_ms) : 0;
+	int error = kill_left(o, f, &l, deadline_ms);
 
 	if (error == -EBUSY) {
 		*code = say_processes(o, KEEPER_LEFT, &l);
 		goto out;
 	}
 	if (error == 0)
-		error = holders(o->lock_dir, o->winbindd != NULL, &l);
+		error = holders(o->lock_dir, o->winbindd != NULL, &f->started_by, FOREIGN, &l);
 	if (error != 0)
 		*code = say_errno(o, error);
 	else if (l.n > 0)
@@ -292,8 +337,7 @@ int keeper_status(const struct keeper_options *o)
 	if (f.keeper != 0 && f.state != KEEPER_STATE_RUNNING)
 		return say(o, KEEPER_ENDING, f.words);
 	if (f.keeper == 0) {
-		if (f.state != KEEPER_STATE_NONE && f.state != KEEPER_STATE_STOPPED)
-			error = holders(f.lock_dir, o->winbindd != NULL, &l);
+		error = left_of(o, &f, &l);
 		if (error != 0)
 			code = say_errno(o, error);
 		else if (l.n > 0)
@@ -321,17 +365,34 @@ static void stop_keeper(const struct keeper_options *o, pid_t keeper, uint64_t d
 	uint64_t gentle_ms =
 	    deadline_ms - (o->timeout_ms > 2 * RESERVE_MS ? RESERVE_MS : o->timeout_ms / 2);
 	struct keeper_file f;
+	struct process p;
 	int pidfd = pidfd_open(keeper, 0);
 
 	if (pidfd < 0)
 		return; /* gone meanwhile */
-	/* the number was not given to another process before it was opened */
-	if (keeper_file_read(o, &f) == 0 && f.keeper == keeper) {
+	/* the number was not given to another process before it was opened and looked at */
+	if (process_find(keeper, &p) && keeper_file_read(o, &f) == 0 && f.keeper == keeper) {
 		(void)pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
 		if (!process_wait(pidfd, gentle_ms))
-			kill_keeper(keeper, pidfd, deadline_ms);
+			kill_keeper(&p, pidfd, deadline_ms);
 	}
 	(void)close(pidfd);
+}
+
+/* The run file says that nothing is left */
+static int note_stopped(const struct keeper_options *o, const struct keeper_file *f)
+{
+	struct keeper_options was = *o;
+	int error, fd = keeper_file_lock(o);
+
+	if (fd < 0)
+		return fd;
+	was.address = f->address;
+	was.port = f->port;
+	was.lock_dir = f->lock_dir;
+	error = keeper_file_write(fd, &was, KEEPER_STATE_STOPPED, "", NULL);
+	(void)close(fd);
+	return error;
 }
 
 int keeper_stop(const struct keeper_options *o)
@@ -339,7 +400,7 @@ int keeper_stop(const struct keeper_options *o)
 	uint64_t deadline_ms = process_now_ms() + o->timeout_ms;
 	struct process_list l = { 0 };
 	struct keeper_file f;
-	int code, fd, error = keeper_file_read(o, &f);
+	int code, error = keeper_file_read(o, &f);
 
 	if (error != 0)
 		return say_errno(o, error);
@@ -349,26 +410,23 @@ int keeper_stop(const struct keeper_options *o)
 		if (error == 0 && f.keeper != 0)
 			return say(o, KEEPER_NOT_STOPPED, "the keeper does not end");
 	}
-	if (error == 0 && f.state != KEEPER_STATE_NONE && f.state != KEEPER_STATE_STOPPED) {
-		error = kill_holders(o, f.lock_dir, &l, deadline_ms);
-		if (error == -EBUSY) {
-			code = say_processes(o, KEEPER_NOT_STOPPED, &l);
-			process_list_free(&l);
-			return code;
-		}
-		fd = error == 0 ? keeper_file_lock(o) : error;
-		if (fd >= 0) {
-			struct keeper_options was = *o;
-
-			was.address = f.address;
-			was.port = f.port;
-			was.lock_dir = f.lock_dir;
-			error = keeper_file_write(fd, &was, KEEPER_STATE_STOPPED, "");
-			(void)close(fd);
-		} else {
-			error = fd;
-		}
+	if (error == 0)
+		error = kill_left(o, &f, &l, deadline_ms);
+	if (error == -EBUSY) {
+		code = say_processes(o, KEEPER_NOT_STOPPED, &l);
+		goto out;
 	}
+	if (error == 0 && may_have_left(&f))
+		error = note_stopped(o, &f);
+	if (error == 0)
+		error = holders(f.lock_dir, o->winbindd != NULL, &f.started_by, FOREIGN, &l);
+	if (error != 0)
+		code = say_errno(o, error);
+	else if (l.n > 0)
+		code = say_processes(o, KEEPER_STOPPED_BESIDE, &l);
+	else
+		code = say(o, KEEPER_STOPPED, "");
+out:
 	process_list_free(&l);
-	return error != 0 ? say_errno(o, error) : say(o, KEEPER_STOPPED, "");
+	return code;
 }

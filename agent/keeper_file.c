@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * keeper_file.c: the run file, RUN_DIR/smbd-NAME.run: five lines (state, address, port, Samba's
- * lock directory, words) that outlive the keeper, and the lock that does not.
+ * keeper_file.c: the run file, RUN_DIR/smbd-NAME.run: six lines (state, address, port, Samba's lock
+ * directory, words, number and start of the keeper) that outlive the keeper, and the lock that does
+ * not.
  *
  * The lock is a plain POSIX one, so that F_GETLK tells who holds it: the keeper opens the file once
  * and its children do not get it.
@@ -12,6 +13,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,6 +42,12 @@ static int path_of(const struct keeper_options *o, char *path, size_t size)
 	return 0;
 }
 
+void keeper_mark(const struct process *keeper, char mark[KEEPER_MARK])
+{
+	(void)snprintf(mark, KEEPER_MARK, KEEPER_VARIABLE "=%d.%" PRIu64, keeper->pid,
+		       keeper->start);
+}
+
 /* The next line of the text, which is cut there; NULL when there is none */
 static char *line_take(char **text)
 {
@@ -62,10 +70,14 @@ static void parse(char *text, struct keeper_file *f)
 	char *state = line_take(&text), *address = state != NULL ? line_take(&text) : NULL,
 	     *port = address != NULL ? line_take(&text) : NULL,
 	     *lock_dir = port != NULL ? line_take(&text) : NULL,
-	     *words = lock_dir != NULL ? line_take(&text) : NULL;
+	     *words = lock_dir != NULL ? line_take(&text) : NULL,
+	     *started_by = words != NULL ? line_take(&text) : NULL;
 
 	if (words == NULL)
 		return;
+	if (started_by == NULL ||
+	    sscanf(started_by, "%d %" SCNu64, &f->started_by.pid, &f->started_by.start) != 2)
+		f->started_by.pid = 0;
 	for (size_t i = 0; i < STATES; i++) {
 		if (strcmp(state, state_names[i]) == 0)
 			f->state = (enum keeper_state)i;
@@ -126,11 +138,14 @@ int keeper_file_lock(const struct keeper_options *o)
 }
 
 int keeper_file_write(int fd, const struct keeper_options *o, enum keeper_state state,
-		      const char *words)
+		      const char *words, const struct process *started_by)
 {
+	static const struct process nobody;
+	const struct process *by = started_by != NULL ? started_by : &nobody;
 	char text[FILE_SIZE];
-	int n = snprintf(text, sizeof(text), "%s\n%s\n%u\n%s\n%s\n", state_names[state], o->address,
-			 o->port, o->lock_dir, words);
+	int n =
+	    snprintf(text, sizeof(text), "%s\n%s\n%u\n%s\n%s\n%d %" PRIu64 "\n", state_names[state],
+		     o->address, o->port, o->lock_dir, words, by->pid, by->start);
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;

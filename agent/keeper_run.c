@@ -9,7 +9,9 @@
  * so passes over the tree go on until it is empty.
  *
  * Pacemaker is told when smbd ends by itself, before anything else is done: it needs a moment to
- * come with its stop, and finds all ended by then.
+ * come with its stop, and finds all ended by then. crm_resource may wait for a cluster that is
+ * busy, so a try that takes too long is ended and the next one begins: 52 seconds, then the next
+ * monitor has to find out. What KILL does not end does not keep the keeper from telling.
  */
 #include "config.h"
 #include "keeper.h"
@@ -32,6 +34,7 @@
 #define KILLED_MS	5000U /* what KILL does not end in that time stays */
 #define PASS_MS		50U
 #define TELL_TRIES	5
+#define TELL_MS		10000U /* what one try may take */
 #define TELL_AGAIN_MS	500U
 #define MAX_ARGS	64
 
@@ -40,15 +43,17 @@ static const char *const daemon_name[] = { "smbd", "winbindd" };
 
 struct keeper {
 	const struct keeper_options *o;
+	struct process self;
+	char mark[KEEPER_MARK]; /* in the environment */
 	int run_fd, err, signal_fd;
 	int alive[2];	    /* the pipe that is the daemons' standard input */
 	pid_t pid[DAEMONS]; /* 0: not started, or gone */
 	pid_t teller;	    /* crm_resource */
 	int tells_left;
-	uint64_t tell_at_ms;
+	uint64_t tell_at_ms, tell_until_ms;  /* the next try; the end of this one */
 	bool is_asked;			     /* to stop */
 	uint64_t end_since_ms, end_grace_ms; /* since 0: smbd runs */
-	uint64_t kill_since_ms;
+	uint64_t kill_since_ms;		     /* 0: nobody has to be killed */
 	char words[256];
 };
 
@@ -112,6 +117,8 @@ static void tell_pacemaker(struct keeper *k)
 	int null;
 
 	k->tells_left--;
+	k->tell_at_ms = process_now_ms() + TELL_AGAIN_MS;
+	k->tell_until_ms = process_now_ms() + TELL_MS;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return;
@@ -133,7 +140,7 @@ static void end_begin(struct keeper *k, uint64_t grace_ms, const char *words)
 		k->tells_left = TELL_TRIES;
 		tell_pacemaker(k);
 	}
-	(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words);
+	(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words, &k->self);
 }
 
 static void daemon_ended(struct keeper *k, int which, int status)
@@ -190,14 +197,16 @@ static void on_signal(struct keeper *k)
 	reap(k);
 }
 
-/* What is below the keeper and has to end: all but the one that talks to Pacemaker */
+/* What is below the keeper and has to end: all but the one that talks to Pacemaker, as long as it
+ * has time for that */
 static int remaining(struct keeper *k, struct process_list *l)
 {
-	int error = process_descendants(getpid(), l);
+	bool may_tell = !k->is_asked && process_now_ms() < k->tell_until_ms;
+	int error = process_descendants(&k->self, l);
 
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->pid[i] == k->teller)
-			l->pid[i--] = l->pid[--l->n];
+	for (size_t i = 0; i < l->n && may_tell; i++) {
+		if (l->p[i].pid == k->teller)
+			l->p[i--] = l->p[--l->n];
 	}
 	return error;
 }
@@ -209,14 +218,12 @@ static bool end_pass(struct keeper *k)
 	struct process_list l = { 0 };
 	bool is_empty = remaining(k, &l) == 0 && l.n == 0;
 
-	if (since >= k->end_grace_ms) {
-		if (k->kill_since_ms == 0)
-			k->kill_since_ms = now;
-		for (size_t i = 0; i < l.n; i++)
-			(void)kill(l.pid[i], SIGKILL);
-	} else if (since >= PARENTS_MS) {
-		for (size_t i = 0; i < l.n; i++)
-			(void)kill(l.pid[i], SIGTERM);
+	if (is_empty || since < k->end_grace_ms)
+		k->kill_since_ms = 0;
+	else if (k->kill_since_ms == 0)
+		k->kill_since_ms = now;
+	if (since >= PARENTS_MS) {
+		process_signal_below(&k->self, &l, since >= k->end_grace_ms ? SIGKILL : SIGTERM);
 	} else {
 		for (int i = 0; i < DAEMONS; i++) {
 			if (k->pid[i] > 0)
@@ -230,14 +237,13 @@ static bool end_pass(struct keeper *k)
 /* Whether Pacemaker has been told, or is not to be told any more */
 static bool is_told(struct keeper *k)
 {
-	if (k->is_asked) {
-		if (k->teller > 0)
-			(void)kill(k->teller, SIGKILL);
+	uint64_t now = process_now_ms();
+
+	if (k->is_asked) /* Pacemaker knows; the one that tells it is ended with the others */
 		return true;
-	}
-	if (k->teller > 0)
-		return false;
-	if (k->tells_left > 0 && process_now_ms() >= k->tell_at_ms)
+	if (k->teller > 0) /* a process that KILL does not end is not waited for */
+		return now >= k->tell_until_ms + KILLED_MS;
+	if (k->tells_left > 0 && now >= k->tell_at_ms)
 		tell_pacemaker(k);
 	return k->teller == 0 && k->tells_left == 0;
 }
@@ -248,14 +254,18 @@ static int wait_ended(struct keeper *k)
 {
 	for (;;) {
 		struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
+		bool is_empty, has_told;
 
 		if (poll(&p, 1, k->end_since_ms != 0 ? (int)PASS_MS : -1) > 0)
 			on_signal(k);
 		if (k->end_since_ms == 0)
 			continue;
-		if (end_pass(k) && is_told(k))
+		is_empty = end_pass(k);
+		has_told = is_told(k);
+		if (is_empty && has_told)
 			return 0;
-		if (k->kill_since_ms != 0 && process_now_ms() - k->kill_since_ms >= KILLED_MS)
+		if (has_told && k->kill_since_ms != 0 &&
+		    process_now_ms() - k->kill_since_ms >= KILLED_MS)
 			return -EBUSY;
 	}
 }
@@ -264,7 +274,13 @@ static int prepare(struct keeper *k)
 {
 	sigset_t mask;
 
-	(void)setsid();
+	if (setsid() < 0)
+		return -errno;
+	if (!process_find(getpid(), &k->self))
+		return -ESRCH;
+	keeper_mark(&k->self, k->mark);
+	if (putenv(k->mark) != 0)
+		return -ENOMEM;
 	k->run_fd = keeper_file_lock(k->o);
 	if (k->run_fd < 0)
 		return k->run_fd;
@@ -281,7 +297,7 @@ static int prepare(struct keeper *k)
 	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (k->signal_fd < 0)
 		return -errno;
-	return keeper_file_write(k->run_fd, k->o, KEEPER_STATE_RUNNING, "");
+	return keeper_file_write(k->run_fd, k->o, KEEPER_STATE_RUNNING, "", &k->self);
 }
 
 int keeper_run(const struct keeper_options *o, int err)
@@ -301,8 +317,9 @@ int keeper_run(const struct keeper_options *o, int err)
 		k.is_asked = true;
 	}
 	error = wait_ended(&k);
-	(void)keeper_file_write(
-	    k.run_fd, o,
-	    k.words[0] == '\0' && error == 0 ? KEEPER_STATE_STOPPED : KEEPER_STATE_ENDED, k.words);
+	(void)keeper_file_write(k.run_fd, o,
+				k.words[0] == '\0' && error == 0 ? KEEPER_STATE_STOPPED
+								 : KEEPER_STATE_ENDED,
+				k.words, &k.self);
 	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
