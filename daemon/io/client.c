@@ -258,6 +258,7 @@ void clients_status_changed(struct engine *e)
 	bool has_new_leader = leader != s->leader;
 	s->leader = leader;
 	s->is_active = status.is_active;
+	client_waits_status(s, s->is_active, engine_now_ms());
 	s->generation = status.is_active ? status.generation : CTDB_GENERATION_INVALID;
 	if (has_new_leader)
 		s->has_leader_news = true;

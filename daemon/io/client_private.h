@@ -117,6 +117,7 @@ struct clients {
 	struct byte_queue answers;     /* client_service.c: to what the tools have asked */
 	uint32_t told_generation;      /* RECONFIGURE was sent for it */
 	uint64_t waits_logged_ms;      /* client_waits.c */
+	uint64_t inactive_since_ms;    /* 0: the node is active */
 	struct control_late *late;     /* control_late.c */
 	uint32_t lates;
 	qb_loop_timer_handle second_timer;
@@ -190,6 +191,8 @@ void clients_tell_generation(struct clients *s);
  */
 
 /* Each second: says that calls wait, and ends those that have waited for too long */
+/* Told each time that it may have changed */
+void client_waits_status(struct clients *s, bool is_active, uint64_t now_ms);
 void client_waits_second(struct clients *s, uint64_t now_ms);
 /* Calls that were kept before the first view */
 size_t client_waits_held(const struct clients *s);

@@ -6,10 +6,11 @@
  * status names it; here it is said in the log, after 1, 2, 4 ... seconds.
  *
  * The last bound is the tunable RecoveryDropAllIPs (seconds, 120; 0: none), by which CTDB gives up
- * the addresses of a node that does not recover: a call that has waited for so long, on a node that
- * is not active, is answered with an error. Samba's process then fails what it was asked, instead of
+ * the addresses of a node that does not recover: a call that has waited for so long on a node that
+ * is not active is answered with an error. Samba's process then fails what it was asked, instead of
  * being stuck with its client. On an active node a call waits as long as others have the record
- * locked, as with CTDB.
+ * locked, as with CTDB; so the time counts from when the node ceased to be active, or from the call
+ * if that came later.
  */
 #include "client_private.h"
 
@@ -44,6 +45,14 @@ static void waits_log(struct clients *s, const struct core_status *status,
 		    w->n, waited);
 }
 
+void client_waits_status(struct clients *s, bool is_active, uint64_t now_ms)
+{
+	if (is_active)
+		s->inactive_since_ms = 0;
+	else if (s->inactive_since_ms == 0)
+		s->inactive_since_ms = now_ms;
+}
+
 void client_waits_second(struct clients *s, uint64_t now_ms)
 {
 	uint64_t limit_ms = tunable_get(&s->tunables, TUNABLE_RecoveryDropAllIPs) * 1000ULL;
@@ -60,7 +69,9 @@ void client_waits_second(struct clients *s, uint64_t now_ms)
 	if (status.is_active)
 		return; /* somebody has the record locked */
 	waits_log(s, &status, &w, now_ms);
-	if (limit_ms == 0 || w.oldest_ms + limit_ms > now_ms)
+	client_waits_status(s, false, now_ms);
+	if (limit_ms == 0 || w.oldest_ms + limit_ms > now_ms ||
+	    s->inactive_since_ms + limit_ms > now_ms)
 		return;
 	log_error("calls of clients are given up: the node was not able to serve them for the time "
 		  "of RecoveryDropAllIPs | calls=%" PRIu64,

@@ -10,6 +10,12 @@ tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS) $(TDB
 tests_unit_test_client_LDADD = libclient.a libdaemon.a libcotdb-base.a \
 	$(CMOCKA_LIBS) $(QB_LIBS) $(JSON_LIBS)
 
+check_PROGRAMS += tests/unit/test_client_waits
+TESTS += tests/unit/test_client_waits
+tests_unit_test_client_waits_SOURCES = tests/unit/test_client_waits.c
+tests_unit_test_client_waits_CFLAGS = $(tests_unit_test_client_CFLAGS)
+tests_unit_test_client_waits_LDADD = $(tests_unit_test_client_LDADD)
+
 check_PROGRAMS += tests/unit/test_controls
 TESTS += tests/unit/test_controls
 tests_unit_test_controls_SOURCES = tests/unit/test_controls.c \
