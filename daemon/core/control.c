@@ -21,8 +21,8 @@
  *   ATTACH       u32 flags, text name
  *   RESTART      (nothing): begin this view anew
  *   COMMIT       u32 generation, u32 db, u64 id: the sender's commit happens (commit.c)
- *   DETACH       u32 generation, u32 db: may it be closed? (detach.c)
- *   VOTE         u32 generation, u32 db, u32 asker, u8 is free, text why not
+ *   DETACH       u32 generation, u32 db, u64 number: may it be closed? (detach.c)
+ *   VOTE         u32 generation, u32 db, u32 asker, u64 number, u8 is free, text why not
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -307,23 +307,25 @@ void control_send_commit(struct core *c, uint32_t db_id, uint64_t id)
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
-void control_send_detach(struct core *c, uint32_t db_id)
+void control_send_detach(struct core *c, uint32_t db_id, uint64_t number)
 {
-	struct writer w = control_begin(c, CONTROL_DETACH, 16);
+	struct writer w = control_begin(c, CONTROL_DETACH, 24);
 
 	writer_u32(&w, c->active_generation);
 	writer_u32(&w, db_id);
+	writer_u64(&w, number);
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
-void control_send_vote(struct core *c, uint32_t db_id, uint32_t asker, bool is_free,
+void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, bool is_free,
 		       const char *why)
 {
-	struct writer w = control_begin(c, CONTROL_VOTE, 32 + CORE_NAME_SIZE);
+	struct writer w = control_begin(c, CONTROL_VOTE, 40 + CORE_NAME_SIZE);
 
 	writer_u32(&w, c->active_generation);
 	writer_u32(&w, db_id);
-	writer_u32(&w, asker);
+	writer_u32(&w, d->asker);
+	writer_u64(&w, d->number);
 	writer_u8(&w, is_free);
 	writer_text(&w, why);
 	c->ops->multicast(c->world, w.p, w.len);
@@ -333,18 +335,20 @@ void control_send_vote(struct core *c, uint32_t db_id, uint32_t asker, bool is_f
 static int detach_read(struct core *c, const struct member *from, uint8_t type, struct cursor *s)
 {
 	uint32_t generation, db_id, asker;
+	uint64_t number;
 	char why[CORE_NAME_SIZE];
 	uint8_t is_free;
 
-	if (cursor_u32(s, &generation) || cursor_u32(s, &db_id))
+	if (cursor_u32(s, &generation) || cursor_u32(s, &db_id) ||
+	    (type == CONTROL_VOTE && cursor_u32(s, &asker)) || cursor_u64(s, &number))
 		return -EBADMSG;
 	if (type == CONTROL_DETACH) {
-		detach_asked(c, from, generation, db_id);
+		detach_asked(c, from, generation, db_id, number);
 		return 0;
 	}
-	if (cursor_u32(s, &asker) || cursor_u8(s, &is_free) || cursor_text(s, why, sizeof(why)))
+	if (cursor_u8(s, &is_free) || cursor_text(s, why, sizeof(why)))
 		return -EBADMSG;
-	detach_voted(c, from, generation, db_id, asker, is_free != 0, why);
+	detach_voted(c, from, generation, db_id, asker, number, is_free != 0, why);
 	return 0;
 }
 

@@ -8,7 +8,9 @@
  *
  * Both go over the control plane, so every member counts the same votes in the same order: with the
  * last one of the active members each closes the database, at the same place among all messages. A
- * single no ends it; so do an attach that is delivered meanwhile and a change of the view.
+ * single no ends it; so do an attach that is delivered meanwhile and a change of the view. A vote
+ * names the question by its asker's number of it: the answer to one that has ended may come when
+ * the next is asked.
  *
  * When the database is closed the members begin a new view. Packets about it may be on their way
  * (R1 would keep them, for a database that is about to be attached): of an old generation they are
@@ -36,7 +38,7 @@ int core_detach(struct core *c, uint32_t db_id)
 		return -EINVAL;
 	if (c->is_retired || !c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE)
 		return -EAGAIN;
-	control_send_detach(c, db_id);
+	control_send_detach(c, db_id, ++c->detach_number);
 	return -EINPROGRESS;
 }
 
@@ -70,7 +72,8 @@ static uint32_t detach_generation(const struct core *c, size_t *planned_n)
 	return v->plan_generation;
 }
 
-void detach_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id)
+void detach_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id,
+		  uint64_t number)
 {
 	struct db *db = db_get(c, db_id);
 	char why[CORE_NAME_SIZE] = "";
@@ -86,12 +89,12 @@ void detach_asked(struct core *c, const struct member *asker, uint32_t generatio
 		detach_told(c, asker->pnn, db_id, db == NULL ? -ENOENT : -EALREADY, asker->pnn, "");
 		return;
 	}
-	db->detach = (struct detach){ .is_asked = true, .asker = asker->pnn };
+	db->detach = (struct detach){ .is_asked = true, .asker = asker->pnn, .number = number };
 	if (!view_member(c, c->self)->is_planned)
 		return;
 	is_free = c->ops->db_is_free(c->world, db_id, why, sizeof(why)) ||
 		  core_has_bug(c, CORE_BUG_DETACH_IN_USE);
-	control_send_vote(c, db_id, asker->pnn, is_free, why);
+	control_send_vote(c, &db->detach, db_id, is_free, why);
 }
 
 bool detach_is_asked(const struct db *db)
@@ -133,15 +136,15 @@ static void detach_close(struct core *c, struct db *db)
 }
 
 void detach_voted(struct core *c, const struct member *from, uint32_t generation, uint32_t db_id,
-		  uint32_t asker, bool is_free, const char *why)
+		  uint32_t asker, uint64_t number, bool is_free, const char *why)
 {
 	struct db *db = db_get(c, db_id);
 	struct detach *d = db != NULL ? &db->detach : NULL;
 	uint64_t bit = 1ULL << from->pnn % 64;
 	size_t planned_n;
 
-	if (d == NULL || !d->is_asked || d->asker != asker || !from->is_planned ||
-	    generation != detach_generation(c, &planned_n) ||
+	if (d == NULL || !d->is_asked || d->asker != asker || d->number != number ||
+	    !from->is_planned || generation != detach_generation(c, &planned_n) ||
 	    (d->votes[from->pnn / 64] & bit) != 0)
 		return;
 	if (!is_free) {

@@ -284,6 +284,7 @@ struct commit {
 struct detach {
 	bool is_asked;
 	uint32_t asker;
+	uint64_t number; /* the asker's, of this question */
 	uint64_t votes[CORE_MAX_NODES / 64];
 	size_t votes_n;
 };
@@ -388,6 +389,7 @@ struct core {
 	size_t done_n;
 	bool is_swept; /* own sweep ended */
 	bool is_recovering;
+	uint64_t detach_number; /* of this node's questions */
 
 	struct node *node[CORE_MAX_NODES];
 	struct db *db[CORE_MAX_DBS];
@@ -525,8 +527,8 @@ void control_send_lock_failed(struct core *c, enum reason why);
 void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
 void control_send_commit(struct core *c, uint32_t db_id, uint64_t id);
-void control_send_detach(struct core *c, uint32_t db_id);
-void control_send_vote(struct core *c, uint32_t db_id, uint32_t asker, bool is_free,
+void control_send_detach(struct core *c, uint32_t db_id, uint64_t number);
+void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, bool is_free,
 		       const char *why);
 /* and what comes of it, in view.c; the sender is a member */
 void view_state_in(struct core *c);
@@ -593,9 +595,10 @@ void db_missing(struct core *c);
 bool db_settle(struct core *c);
 
 /* detach.c */
-void detach_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id);
+void detach_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id,
+		  uint64_t number);
 void detach_voted(struct core *c, const struct member *from, uint32_t generation, uint32_t db_id,
-		  uint32_t asker, bool is_free, const char *why);
+		  uint32_t asker, uint64_t number, bool is_free, const char *why);
 /* An attach of it is delivered */
 void detach_attach_in(struct core *c, struct db *db, uint32_t from);
 void detach_forget(struct core *c); /* the view has changed */

@@ -28,7 +28,8 @@ static size_t dbs(const struct core *c)
 	return n;
 }
 
-static void vote_in(struct core *c, uint32_t generation, uint32_t asker, bool is_free)
+/* node2's, on a question of node1's */
+static void vote_in(struct core *c, uint32_t generation, uint64_t number, bool is_free)
 {
 	uint8_t buf[64];
 	struct writer w = writer_of(buf, sizeof(buf));
@@ -36,7 +37,8 @@ static void vote_in(struct core *c, uint32_t generation, uint32_t asker, bool is
 	writer_u8(&w, CONTROL_VOTE);
 	writer_u32(&w, generation);
 	writer_u32(&w, a_id());
-	writer_u32(&w, asker);
+	writer_u32(&w, 0);
+	writer_u64(&w, number);
 	writer_u8(&w, is_free);
 	writer_text(&w, is_free ? "" : "busy");
 	core_multicast(c, 1, 9, slice_of(buf, w.len));
@@ -93,12 +95,12 @@ static void test_with_peer(void **state)
 	(void)state;
 	/* the peer says no, says yes twice, to another question, of another generation */
 	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
-	vote_in(c, generation, 0, true); /* nothing is asked yet */
+	vote_in(c, generation, 1, true); /* nothing is asked yet */
 	deliver(&w);
+	vote_in(c, generation, 2, true);
+	vote_in(c, generation - 1, 1, true);
 	vote_in(c, generation, 1, true);
-	vote_in(c, generation - 1, 0, true);
-	vote_in(c, generation, 0, true);
-	vote_in(c, generation, 0, true);
+	vote_in(c, generation, 1, true);
 	assert_int_equal(w.closed, 0);
 	core_membership(c, both, 2, ring);
 	assert_int_equal(w.detach_status, -EAGAIN);
@@ -106,7 +108,7 @@ static void test_with_peer(void **state)
 	c = node_with_peer(&w);
 	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
 	deliver(&w);
-	vote_in(c, generation, 0, false);
+	vote_in(c, generation, 1, false);
 	assert_int_equal(w.detach_ended, 1);
 	assert_int_equal(w.detach_status, -EBUSY);
 	deliver(&w); /* the own vote: too late for anything */
@@ -123,15 +125,23 @@ static void test_with_peer(void **state)
 	core_multicast(c, 1, 9, slice_of(buf, attach.len));
 	assert_int_equal(w.detach_ended, 2);
 	assert_int_equal(w.detach_status, -EBUSY);
-	vote_in(c, generation, 0, true);
+	vote_in(c, generation, 2, true);
 	deliver(&w);
 	assert_int_equal(w.closed, 0);
+
+	/* the answer to that question comes when the next is asked */
+	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	vote_in(c, generation, 2, true);
+	deliver(&w);
+	assert_int_equal(w.closed, 0);
+	vote_in(c, generation, 3, false);
 
 	/* the view changes */
 	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
 	deliver(&w);
 	core_membership(c, both, 1, ring);
-	assert_int_equal(w.detach_ended, 3);
+	assert_int_equal(w.detach_ended, 4);
 	assert_int_equal(w.detach_status, -EAGAIN);
 	assert_int_equal(core_detach(c, a_id()), -EAGAIN);
 	core_free(c);
