@@ -246,6 +246,15 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	}
 }
 
+/* It may be too late for a packet to oneself, too */
+static bool packet_counts(const struct core *c, const struct packet *p)
+{
+	if (!packet_is_record(p->type))
+		return true;
+	return p->generation == c->active_generation &&
+	       (!detach_is_past(c, p) || core_has_bug(c, CORE_BUG_DETACH_RECOVERING));
+}
+
 void core_run(struct core *c)
 {
 	if (c->is_looping)
@@ -264,8 +273,7 @@ void core_run(struct core *c)
 			memcpy(&len, now.buf + at, sizeof(len));
 			if (packet_decode(slice_of(now.buf + at, len), &p) != 0)
 				bug("a packet to this node itself is malformed: type=%u", p.type);
-			if (!c->is_retired &&
-			    (!packet_is_record(p.type) || p.generation == c->active_generation))
+			if (!c->is_retired && packet_counts(c, &p))
 				packet_handle(c, c->self, &p);
 		}
 	}
@@ -302,7 +310,7 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 			return CORE_HOLD;
 		}
 		if (p.generation == c->active_generation && p.type != PACKET_DONE &&
-		    db_get(c, p.db_id) == NULL) {
+		    !detach_is_past(c, &p) && db_get(c, p.db_id) == NULL) {
 			n->is_held = true;
 			return CORE_HOLD;
 		}
@@ -320,7 +328,7 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 		if (is_old && p.generation < c->active_generation &&
 		    core_has_bug(c, CORE_BUG_OLD_GENERATION))
 			is_old = db_get(c, p.db_id) == NULL && p.type != PACKET_DONE;
-		if (is_old || !c->is_active || !n->is_active)
+		if (is_old || detach_is_past(c, &p) || !c->is_active || !n->is_active)
 			return CORE_TAKEN;
 	}
 	packet_handle(c, pnn, &p);

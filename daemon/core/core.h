@@ -256,6 +256,7 @@ enum core_bug {
 	CORE_BUG_READERS_OUTLIVE = 1 << 22,    /* whom nobody knows as a reader is taken for none */
 	CORE_BUG_REPLACE_BY_ONE = 1 << 19,   /* the sequence number of a whole content is one above */
 	CORE_BUG_DETACH_IN_USE = 1 << 18,    /* a database is detached while clients use it */
+	CORE_BUG_DETACH_RECOVERING = 1 << 25, /* ... in a recovery, and what it has brought counts */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */

@@ -12,21 +12,30 @@
  * names the question by its asker's number of it: the answer to one that has ended may come when
  * the next is asked.
  *
+ * During a recovery every member says no: records are being reported to lmasters, where requests of
+ * clients that are gone wait for the last report, and would be settled in a closed database.
+ *
  * When the database is closed the members begin a new view. Packets about it may be on their way
- * (R1 would keep them, for a database that is about to be attached): of an old generation they are
- * dropped, and a database that is attached under the same name later has nothing to do with them.
+ * (R1 would keep them, for a database that is about to be attached): until the next generation they
+ * are dropped, here and at every other member, and then as all of an old one.
  *
  * One limit: a member that is cut off just then may be the only one that has all votes. When they
  * meet, the others still have the database and it learns it anew, empty. Nobody has it open (all
  * have said so); the records are those that the others have, and DETACH can be asked for again.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "internal.h"
 #include "traverse.h"
 #include "vacuum.h"
 
 /* ---- asking ---- */
+
+static bool detach_is_too_early(const struct core *c)
+{
+	return c->is_recovering && !core_has_bug(c, CORE_BUG_DETACH_RECOVERING);
+}
 
 int core_detach(struct core *c, uint32_t db_id)
 {
@@ -36,7 +45,8 @@ int core_detach(struct core *c, uint32_t db_id)
 		return -ENOENT;
 	if (db_is_replicated(db))
 		return -EINVAL;
-	if (c->is_retired || !c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE)
+	if (c->is_retired || !c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE ||
+	    detach_is_too_early(c))
 		return -EAGAIN;
 	control_send_detach(c, db_id, ++c->detach_number);
 	return -EINPROGRESS;
@@ -72,6 +82,17 @@ static uint32_t detach_generation(const struct core *c, size_t *planned_n)
 	return v->plan_generation;
 }
 
+/* Does this node say yes? Else why not */
+static bool detach_is_possible(struct core *c, uint32_t db_id, char *why, size_t size)
+{
+	if (detach_is_too_early(c)) {
+		snprintf(why, size, "the cluster recovers: try again");
+		return false;
+	}
+	return c->ops->db_is_free(c->world, db_id, why, size) ||
+	       core_has_bug(c, CORE_BUG_DETACH_IN_USE);
+}
+
 void detach_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id,
 		  uint64_t number)
 {
@@ -92,9 +113,14 @@ void detach_asked(struct core *c, const struct member *asker, uint32_t generatio
 	db->detach = (struct detach){ .is_asked = true, .asker = asker->pnn, .number = number };
 	if (!view_member(c, c->self)->is_planned)
 		return;
-	is_free = c->ops->db_is_free(c->world, db_id, why, sizeof(why)) ||
-		  core_has_bug(c, CORE_BUG_DETACH_IN_USE);
+	is_free = detach_is_possible(c, db_id, why, sizeof(why));
 	control_send_vote(c, &db->detach, db_id, is_free, why);
+}
+
+bool detach_is_past(const struct core *c, const struct packet *p)
+{
+	return packet_is_record(p->type) && p->type != PACKET_DONE && p->db_id == c->detached_id &&
+	       p->generation == c->detached_generation;
 }
 
 bool detach_is_asked(const struct db *db)
@@ -126,6 +152,10 @@ static void detach_close(struct core *c, struct db *db)
 	traverse_db_closed(c, db->db_id);
 	vacuum_db_closed(c, i);
 	detach_keys(c, db->db_id);
+	if (!core_has_bug(c, CORE_BUG_DETACH_RECOVERING))
+		location_db_closed(c, db->db_id);
+	c->detached_id = db->db_id;
+	c->detached_generation = c->active_generation;
 	c->ops->db_close(c->world, db->db_id);
 	memmove(&c->db[i], &c->db[i + 1], (c->db_n - i - 1) * sizeof(c->db[0]));
 	c->db_n--;

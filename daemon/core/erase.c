@@ -169,6 +169,8 @@ enum erase_verdict erase_candidate(struct core *c, const struct candidate *k)
 	struct slice body = { 0 };
 	int rc;
 
+	if (db_get(c, k->db_id) == NULL)
+		return ERASE_DONE; /* it was detached */
 	if (keystate_find(c, k->hash, k->db_id, key) != NULL)
 		return ERASE_LATER;
 	rc = c->ops->lock(c->world, k->db_id, key);

@@ -389,6 +389,7 @@ struct core {
 	size_t done_n;
 	bool is_swept; /* own sweep ended */
 	bool is_recovering;
+	uint32_t detached_id, detached_generation; /* the last that was, and in which */
 	uint64_t detach_number; /* of this node's questions */
 
 	struct node *node[CORE_MAX_NODES];
@@ -603,6 +604,8 @@ void detach_voted(struct core *c, const struct member *from, uint32_t generation
 void detach_attach_in(struct core *c, struct db *db, uint32_t from);
 void detach_forget(struct core *c); /* the view has changed */
 bool detach_is_asked(const struct db *db);
+/* About a database that was detached in the packet's generation: what it says is over */
+bool detach_is_past(const struct core *c, const struct packet *p);
 
 static inline bool db_is_replicated(const struct db *db)
 {
@@ -709,6 +712,7 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
 		    uint64_t rsn);
 void location_settle(struct core *c); /* all reports are in */
+void location_db_closed(struct core *c, uint32_t db_id);
 
 /* For deletion. Definitive, at that holder, and nobody waits: */
 bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,

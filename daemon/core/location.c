@@ -63,6 +63,21 @@ static bool entry_is_alone(const struct location *l)
 	return (sizeof(*l) + location_keylen(l) + 15) / 16 >= LOCATION_CLASSES;
 }
 
+static void entry_free(struct location_table *t, struct location *l)
+{
+	struct location **spare;
+
+	t->n--;
+	free(l->waiting);
+	if (entry_is_alone(l)) {
+		free(l);
+		return;
+	}
+	spare = &t->spare[(sizeof(*l) + location_keylen(l) + 15) / 16];
+	l->next = *spare;
+	*spare = l;
+}
+
 void location_reset(struct core *c)
 {
 	struct location_table *t = &c->locations;
@@ -85,6 +100,24 @@ void location_reset(struct core *c)
 	if (t->buckets > 0)
 		memset(t->bucket, 0, t->buckets * sizeof(*t->bucket));
 	t->n = 0;
+}
+
+void location_db_closed(struct core *c, uint32_t db_id)
+{
+	struct location_table *t = &c->locations;
+
+	for (size_t i = 0; i < t->buckets; i++) {
+		struct location **at = &t->bucket[i], *l;
+
+		while ((l = *at) != NULL) {
+			if (l->db_id != db_id) {
+				at = &l->next;
+				continue;
+			}
+			*at = l->next;
+			entry_free(t, l);
+		}
+	}
 }
 
 static void table_grow(struct location_table *t)
@@ -299,7 +332,7 @@ void location_raise(struct core *c, uint32_t db_id, struct slice key, uint64_t r
 void location_forget(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn)
 {
 	struct location_table *t = &c->locations;
-	struct location **at, *l, **spare;
+	struct location **at, *l;
 
 	if (t->forgotten_rsn < rsn)
 		t->forgotten_rsn = rsn;
@@ -312,15 +345,7 @@ void location_forget(struct core *c, uint32_t db_id, struct slice key, uint64_t 
 	if (t->forgotten_rsn < l->rsn)
 		t->forgotten_rsn = l->rsn;
 	*at = l->next;
-	t->n--;
-	free(l->waiting);
-	if (entry_is_alone(l)) {
-		free(l);
-		return;
-	}
-	spare = &t->spare[(sizeof(*l) + location_keylen(l) + 15) / 16];
-	l->next = *spare;
-	*spare = l;
+	entry_free(t, l);
 }
 
 bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t from, uint64_t rsn)

@@ -77,7 +77,8 @@ void sweep_activate(struct core *c)
 void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
 		      const struct core_sweep_entry *e, size_t n)
 {
-	if (c->is_retired || cookie != c->active_generation || c->is_swept)
+	if (c->is_retired || cookie != c->active_generation || c->is_swept ||
+	    db_get(c, db_id) == NULL)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct node *to = c->node[slot_lmaster(c, core_hash(db_id, e[i].key))];

@@ -101,9 +101,9 @@ static bool vacuumed_is_key(struct sim *s, uint32_t db, uint32_t key)
 	return is_full || !is_copied;
 }
 
-bool check_is_vacuumed(struct sim *s, const char **why)
+bool check_is_vacuumed(struct sim *s, uint32_t dbs, const char **why)
 {
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < dbs; d++) {
 		for (uint32_t k = 0; k < s->keys; k++) {
 			*why = s->key_name[k];
 			if (!vacuumed_is_key(s, d, k))

@@ -191,7 +191,9 @@ static void vclient_on_turn(struct sim *s, void *object, void *data, uint64_t nu
 		c->key = sim_below(s, s->keys);
 		c->is_reading = s->has_readers && random_next(&s->readers) % 100 < 60;
 		c->since_us = s->now_us;
-		if (e->is_attached[c->db])
+		if (e->detach.is_used && random_next(&s->detaches) % 3 == 0)
+			c->db = s->dbs;
+		if (c->db == s->dbs || e->is_attached[c->db])
 			vclient_lock(s, c);
 		else
 			vclient_turn_later(s, c, 10000 + sim_delay(s, s->think_us));
@@ -262,6 +264,21 @@ void vclient_engine_gone(struct sim *s, struct vengine *e)
 	}
 }
 
+static void vclient_start_again(struct sim *s, struct vclient *c)
+{
+	c->id += SIM_CLIENTS;
+	c->state = VCLIENT_IDLE;
+	vclient_turn_later(s, c, sim_delay(s, s->think_us));
+}
+
+void vclient_end(struct sim *s, struct vclient *c)
+{
+	vclient_die(s, c);
+	core_client_gone(c->e->core, c->id);
+	vengine_after(c->e);
+	vclient_start_again(s, c);
+}
+
 /* Now and then one dies, and its server starts another */
 static void vclient_on_accident(struct sim *s, void *object, void *data, uint64_t number)
 {
@@ -277,9 +294,7 @@ static void vclient_on_accident(struct sim *s, void *object, void *data, uint64_
 		return;
 	vclient_die(s, c);
 	event_after(s, sim_delay(s, s->store_us), vclient_on_gone, e, NULL, c->id);
-	c->id += SIM_CLIENTS;
-	c->state = VCLIENT_IDLE;
-	vclient_turn_later(s, c, sim_delay(s, s->think_us));
+	vclient_start_again(s, c);
 }
 
 void vclient_start_all(struct sim *s, struct vengine *e)

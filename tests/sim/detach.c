@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * detach.c: a database that comes and goes, in a quarter of the seeds: clients attach and use it for
- * a while, and now and then somebody asks to detach it. No records are in it: what is checked is
- * that it is closed nowhere while a client uses it, that every attach and detach is answered, once,
- * and that in the end all nodes have it or none.
+ * a while, then end, with whatever they have asked for, and somebody asks to detach it. It is closed
+ * nowhere while a client uses it, every attach and detach is answered, once, and in the end all nodes
+ * have it or none.
+ *
+ * It is one more file beside the others (number s->dbs), so what check.c says of records holds for its
+ * records, too. With the file end its records, and what clients of that node have seen in them.
  */
 #include <errno.h>
 #include <string.h>
 #include "lib/jenkins.h"
 #include "sim.h"
-
-#define DETACHED "d.tdb"
 
 static bool vdetach_chance(struct sim *s, uint32_t percent)
 {
@@ -19,72 +20,24 @@ static bool vdetach_chance(struct sim *s, uint32_t percent)
 
 bool vdetach_is(uint32_t db_id)
 {
-	return db_id == jenkins_db_id(DETACHED);
+	return db_id == jenkins_db_id(SIM_DETACHED);
 }
 
-bool vdetach_is_name(const char *name)
+static struct vdb *vdetach_file(struct vengine *e)
 {
-	return strcmp(name, DETACHED) == 0;
+	return &e->file.db[e->sim->dbs];
 }
 
-int vdetach_open(struct vengine *e)
+void vdetach_closed(struct vengine *e)
 {
-	if (e->detach.is_open)
-		sim_fail(e->sim, "store", "node %u opened %s twice", e->node->pnn, DETACHED);
-	e->detach.is_open = true;
-	return 0;
-}
+	struct sim *s = e->sim;
 
-void vdetach_close(struct vengine *e)
-{
-	sim_trace(e->sim, "node %u: %s is detached", e->node->pnn, DETACHED);
-	if (!e->detach.is_open || e->detach.is_used)
-		sim_fail(e->sim, "detach", "node %u closes %s while %s", e->node->pnn, DETACHED,
-			 e->detach.is_used ? "a client uses it" : "it is not open");
-	e->detach.is_open = false;
-	e->sim->detached++;
-}
-
-/* There is nothing in it; it may be gone before that is told */
-static void vdetach_on_swept(struct sim *s, void *object, void *data, uint64_t number)
-{
-	struct vengine *e = object;
-
-	(void)data;
-	if (!e->is_running || e->is_quitting)
-		return;
-	if (!vengine_can_run(e)) {
-		event_after(s, 5000, vdetach_on_swept, e, NULL, number);
-		return;
-	}
-	core_sweep_end(e->core, jenkins_db_id(DETACHED), number);
-	vengine_after(e);
-}
-
-static void vdetach_on_read(struct sim *s, void *object, void *data, uint64_t number)
-{
-	struct vengine *e = object;
-
-	(void)data;
-	if (!e->is_running || e->is_quitting)
-		return;
-	if (!vengine_can_run(e)) {
-		event_after(s, 5000, vdetach_on_read, e, NULL, number);
-		return;
-	}
-	core_traverse_read_end(e->core, number, CORE_CHAIN_END, 0);
-	vengine_after(e);
-}
-
-void vdetach_read(struct vengine *e, uint64_t cookie)
-{
-	event_after(e->sim, sim_delay(e->sim, e->sim->store_us), vdetach_on_read, e, NULL, cookie);
-}
-
-void vdetach_sweep(struct vengine *e, uint64_t cookie)
-{
-	event_after(e->sim, sim_delay(e->sim, e->sim->store_us), vdetach_on_swept, e, NULL,
-		    cookie);
+	sim_trace(s, "node %u: %s is detached", e->node->pnn, SIM_DETACHED);
+	if (e->detach.is_used)
+		sim_fail(s, "detach", "node %u closes %s while a client uses it", e->node->pnn,
+			 SIM_DETACHED);
+	memset(e->seen[s->dbs], 0, sizeof(e->seen[s->dbs]));
+	s->detached++;
 }
 
 bool vdetach_is_free(void *world, uint32_t db_id, char *why, size_t size)
@@ -104,9 +57,9 @@ void vdetach_attached(struct vengine *e, int status)
 		return;
 	e->detach.is_attaching = false;
 	e->detach.is_used = status == 0;
-	if (status == 0 && !e->detach.is_open)
+	if (status == 0 && !vdetach_file(e)->is_open)
 		sim_fail(e->sim, "detach", "node %u has attached %s, and does not have it",
-			 e->node->pnn, DETACHED);
+			 e->node->pnn, SIM_DETACHED);
 }
 
 void vdetach_ended(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why)
@@ -118,32 +71,50 @@ void vdetach_ended(void *world, uint32_t db_id, int status, uint32_t pnn, const 
 	if (!vdetach_is(db_id) || !e->detach.is_asking)
 		sim_fail(e->sim, "detach", "node %u is answered what it has not asked",
 			 e->node->pnn);
-	if (status == 0 && e->detach.is_open)
+	if (status == 0 && vdetach_file(e)->is_open)
 		sim_fail(e->sim, "detach", "node %u is told that %s is gone, and has it",
-			 e->node->pnn, DETACHED);
+			 e->node->pnn, SIM_DETACHED);
 	e->detach.is_asking = false;
 }
 
 static void vdetach_attach(struct sim *s, struct vengine *e)
 {
-	int rc = core_attach(e->core, DETACHED, 0);
+	uint32_t flags = s->has_readers && vdetach_chance(s, 50) ? DB_READONLY : 0;
+	int rc = core_attach(e->core, SIM_DETACHED, flags);
 
 	if (rc == 0)
 		e->detach.is_used = true;
 	else if (rc == -EINPROGRESS)
 		e->detach.is_attaching = true;
 	else if (rc != -EBUSY)
-		sim_fail(s, "attach", "node %u: attach of %s says %d", e->node->pnn, DETACHED, rc);
+		sim_fail(s, "attach", "node %u: attach of %s says %d", e->node->pnn, SIM_DETACHED,
+			 rc);
 }
 
 static void vdetach_ask(struct sim *s, struct vengine *e)
 {
-	int rc = core_detach(e->core, jenkins_db_id(DETACHED));
+	int rc = core_detach(e->core, jenkins_db_id(SIM_DETACHED));
 
 	if (rc == -EINPROGRESS)
 		e->detach.is_asking = true;
 	else if (rc != -ENOENT && rc != -EAGAIN)
 		sim_fail(s, "detach", "node %u: detach says %d", e->node->pnn, rc);
+}
+
+/* Whoever uses it is gone, and the daemon knows it; not one that cannot be killed */
+static void vdetach_leave(struct sim *s, struct vengine *e)
+{
+	for (uint32_t i = 0; i < SIM_CLIENTS; i++) {
+		struct vclient *c = &e->client[i];
+
+		if (c->db != s->dbs || c->state == VCLIENT_NONE || c->state == VCLIENT_IDLE ||
+		    c->state == VCLIENT_DEAD)
+			continue;
+		if (c->is_unkillable)
+			return;
+		vclient_end(s, c);
+	}
+	e->detach.is_used = false;
 }
 
 static void vdetach_on_turn(struct sim *s, void *object, void *data, uint64_t number)
@@ -157,8 +128,10 @@ static void vdetach_on_turn(struct sim *s, void *object, void *data, uint64_t nu
 	event_after(s, sim_delay(s, s->fault_us), vdetach_on_turn, e, NULL, 0);
 	if (!vengine_can_run(e))
 		return;
+	if (e->detach.is_used && vdetach_chance(s, 70))
+		vdetach_leave(s, e);
 	if (e->detach.is_used)
-		e->detach.is_used = vdetach_chance(s, 30);
+		;
 	else if (e->first_generation == 0)
 		; /* the engine lets clients wait until it has been active */
 	else if (!e->detach.is_attaching && vdetach_chance(s, 40))
@@ -166,6 +139,28 @@ static void vdetach_on_turn(struct sim *s, void *object, void *data, uint64_t nu
 	else if (!e->detach.is_asking)
 		vdetach_ask(s, e);
 	vengine_after(e);
+}
+
+/* Just now a generation has begun: what clients have asked for waits for the reports */
+static void vdetach_on_recovery(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+
+	(void)data;
+	(void)number;
+	if (!vengine_can_run(e) || s->is_healing)
+		return;
+	if (e->detach.is_used)
+		vdetach_leave(s, e);
+	if (!e->detach.is_used && !e->detach.is_asking && !e->detach.is_attaching)
+		vdetach_ask(s, e);
+	vengine_after(e);
+}
+
+void vdetach_activated(struct sim *s, struct vengine *e)
+{
+	if (s->has_detaches && vdetach_chance(s, 50))
+		event_after(s, random_next(&s->detaches) % 1000, vdetach_on_recovery, e, NULL, 0);
 }
 
 void vdetach_start(struct sim *s, struct vengine *e)
@@ -183,8 +178,18 @@ bool check_detach(struct sim *s, const char **why)
 		if (d->is_asking || d->is_attaching)
 			return false;
 		*why = "some nodes have a database that others have not";
-		if (d->is_open != s->node[0].engine->detach.is_open)
+		if (vdetach_file(s->node[i].engine)->is_open !=
+		    vdetach_file(s->node[0].engine)->is_open)
 			return false;
 	}
 	return true;
+}
+
+uint32_t vdetach_use_all(struct sim *s)
+{
+	if (!s->has_detaches || !vdetach_file(s->node[0].engine)->is_open)
+		return s->dbs;
+	for (uint32_t i = 0; i < s->n; i++)
+		s->node[i].engine->detach.is_used = true;
+	return s->files;
 }

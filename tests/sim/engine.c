@@ -57,6 +57,7 @@ void vengine_after(struct vengine *e)
 	if (e->core != NULL && core_generation(e->core) != e->generation) {
 		check_activate(s, e, core_generation(e->core), e->plan, e->plan_n);
 		vsupervisor_engine_active(s, e);
+		vdetach_activated(s, e);
 	}
 	check_replica(s, e);
 	if (e->is_quitting || !e->is_running)

@@ -47,6 +47,7 @@ static const struct {
 	{ "held-for-ever", CORE_BUG_HELD_FOR_EVER },
 	{ "readers-outlive", CORE_BUG_READERS_OUTLIVE },
 	{ "detach-in-use", CORE_BUG_DETACH_IN_USE },
+	{ "detach-recovering", CORE_BUG_DETACH_RECOVERING },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };

@@ -23,6 +23,8 @@ static void sim_set_up(struct sim *s)
 	s->chains = 1 + sim_below(s, s->keys);
 	for (uint32_t i = 0; i < s->dbs; i++)
 		snprintf(s->db_name[i], sizeof(s->db_name[i]), "db%u.tdb", i);
+	s->files = s->dbs + s->has_detaches;
+	memcpy(s->db_name[s->dbs], SIM_DETACHED, sizeof(SIM_DETACHED));
 	for (uint32_t i = 0; i < s->keys; i++)
 		snprintf(s->key_name[i], sizeof(s->key_name[i]), "key%u-%08x", i,
 			 sim_below(s, UINT32_MAX));
@@ -193,7 +195,7 @@ static bool sim_is_vacuumed(struct sim *s)
 {
 	const char *why;
 
-	return check_is_vacuumed(s, &why);
+	return check_is_vacuumed(s, vdetach_use_all(s), &why);
 }
 
 /* Somebody empties each record; after a while no file has anything of them */
@@ -203,7 +205,7 @@ static void sim_vacuum(struct sim *s)
 	const char *why;
 
 	s->is_emptying = true;
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < vdetach_use_all(s); d++) {
 		for (uint32_t k = 0; k < s->keys && !s->has_failed; k++) {
 			vclient_fetch(s, sim_idle_client(s, (uint32_t)random_next(&s->vacuums) % s->n), d,
 				      k);
@@ -215,7 +217,7 @@ static void sim_vacuum(struct sim *s)
 	/* at worst a pass, 60 intervals after the last, finds it; then it rests, and is tried again */
 	limit_us = 70ULL * (s->vacuum_interval_ms + s->vacuum_delay_ms + 100) * 1000;
 	if (!s->has_failed && !sim_run_until(s, s->now_us + limit_us, sim_is_vacuumed)) {
-		check_is_vacuumed(s, &why);
+		check_is_vacuumed(s, vdetach_use_all(s), &why);
 		sim_fail(s, "liveness", "what is left of %s is not deleted", why);
 	}
 }
@@ -239,7 +241,7 @@ static void sim_finish(struct sim *s)
 	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
 			   sim_is_quiet))
 		sim_tell_unanswered(s);
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < vdetach_use_all(s); d++) {
 		for (uint32_t k = 0; k < s->keys; k++) {
 			for (uint32_t i = 0; i < s->n && !s->has_failed; i++) {
 				vclient_fetch(s, sim_idle_client(s, (i + k) % s->n), d, k);

@@ -30,6 +30,7 @@
 enum {
 	SIM_NODES = 5,
 	SIM_DBS = 2,
+	SIM_FILES = SIM_DBS + 1, /* and the one that comes and goes (detach.c) */
 	SIM_KEYS = 6,
 	SIM_CLIENTS = 4,  /* for each engine */
 	SIM_WRITERS = 96, /* incarnations in one run whose writes are told apart */
@@ -185,7 +186,7 @@ struct vdb {
 	uint64_t sweep_cookie; /* of the newest sweep */
 };
 struct vfile {
-	struct vdb db[SIM_DBS];
+	struct vdb db[SIM_FILES];
 	bool is_freezing, is_frozen;
 	bool is_retiring, is_retired; /* retired: wiped, no client can write any more */
 	uint64_t freeze_round;
@@ -290,6 +291,8 @@ void vclient_locked(struct sim *s, struct vclient *c);
 void vclient_replied(struct sim *s, struct vengine *e, uint64_t client, uint32_t reqid,
 		     bool is_error);
 void vclient_die(struct sim *s, struct vclient *c);
+/* It dies, the daemon knows it at once, and its server starts another */
+void vclient_end(struct sim *s, struct vclient *c);
 void vclient_engine_gone(struct sim *s, struct vengine *e);
 void vclient_fetch(struct sim *s, struct vclient *c, uint32_t db,
 		   uint32_t key); /* an idle one, at once */
@@ -314,21 +317,21 @@ void vtraverse_failed(void *world, uint64_t client, uint32_t db_id, bool is_ext,
 
 /* ---- detach.c ------------------------------------------------------------------------------ */
 
+#define SIM_DETACHED "d.tdb"
 struct vdetach {
-	bool is_open, is_used; /* by the core; by a client */
+	bool is_used; /* by a client */
 	bool is_attaching, is_asking;
 };
 bool vdetach_is(uint32_t db_id);
-bool vdetach_is_name(const char *name);
-int vdetach_open(struct vengine *e);
-void vdetach_close(struct vengine *e);
-void vdetach_read(struct vengine *e, uint64_t cookie);
-void vdetach_sweep(struct vengine *e, uint64_t cookie);
+void vdetach_closed(struct vengine *e);
 bool vdetach_is_free(void *world, uint32_t db_id, char *why, size_t size);
 void vdetach_attached(struct vengine *e, int status);
 void vdetach_ended(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
 void vdetach_start(struct sim *s, struct vengine *e);
+void vdetach_activated(struct sim *s, struct vengine *e);
 bool check_detach(struct sim *s, const char **why);
+/* In the end clients of all nodes use it, if it is there; the number of files that there are */
+uint32_t vdetach_use_all(struct sim *s);
 
 /* ---- engine.c: one incarnation ------------------------------------------------------------- */
 
@@ -391,7 +394,7 @@ struct vengine {
 	enum vlock_request lock_request[16]; /* what the helper has not answered, oldest first */
 	uint32_t lock_requests;
 	bool has_stale_lock; /* its node was cut off: the lock is another's, and it does not know */
-	uint16_t seen[SIM_DBS][SIM_KEYS][SIM_WRITERS]; /* what its clients made or saw */
+	uint16_t seen[SIM_FILES][SIM_KEYS][SIM_WRITERS]; /* what its clients made or saw */
 };
 struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id);
 void vengine_end(struct sim *s, struct vengine *e, enum reason why); /* the process is gone */
@@ -523,7 +526,7 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	       const struct vrecord *old);
 /* Whether no file has anything left of the records that are empty */
-bool check_is_vacuumed(struct sim *s, const char **why);
+bool check_is_vacuumed(struct sim *s, uint32_t dbs, const char **why);
 void check_hold(struct sim *s, struct vclient *c);
 void check_read(struct sim *s, struct vclient *c);
 void check_properties(struct sim *s);
@@ -612,13 +615,13 @@ struct sim {
 	size_t fenced_n;
 
 	/* databases, keys, and what was written at last by emptying */
-	uint32_t dbs, keys, chains;
+	uint32_t dbs, files, keys, chains; /* files: dbs, and perhaps one that comes and goes */
 	char key_name[SIM_KEYS][24];
-	char db_name[SIM_DBS][24];
-	uint16_t emptied[SIM_DBS][SIM_KEYS][SIM_WRITERS];
-	uint16_t deleted[SIM_DBS][SIM_KEYS][SIM_WRITERS]; /* its last content, by the daemon */
-	struct vgiven given[SIM_DBS][SIM_KEYS][16]; /* the last hand-offs */
-	uint32_t given_n[SIM_DBS][SIM_KEYS];
+	char db_name[SIM_FILES][24];
+	uint16_t emptied[SIM_FILES][SIM_KEYS][SIM_WRITERS];
+	uint16_t deleted[SIM_FILES][SIM_KEYS][SIM_WRITERS]; /* its last content, by the daemon */
+	struct vgiven given[SIM_FILES][SIM_KEYS][16]; /* the last hand-offs */
+	uint32_t given_n[SIM_FILES][SIM_KEYS];
 	struct vgeneration *generations;
 	size_t generations_n, generations_size;
 

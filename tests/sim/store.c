@@ -15,7 +15,7 @@
 
 static struct vdb *vdb_find(struct vengine *e, uint32_t db_id, uint32_t *index)
 {
-	for (uint32_t i = 0; i < e->sim->dbs; i++) {
+	for (uint32_t i = 0; i < e->sim->files; i++) {
 		if (e->file.db[i].is_open && e->file.db[i].db_id == db_id) {
 			*index = i;
 			return &e->file.db[i];
@@ -144,9 +144,7 @@ int vstore_db_open(void *world, uint32_t db_id, const char *name, uint32_t flags
 		e->node->pfile.exists = true;
 		return flags == DB_PERSISTENT ? 0 : -EINVAL;
 	}
-	if (vdetach_is_name(name))
-		return vdetach_open(e);
-	for (uint32_t i = 0; i < s->dbs; i++) {
+	for (uint32_t i = 0; i < s->files; i++) {
 		if (strcmp(s->db_name[i], name) != 0)
 			continue;
 		if (e->file.db[i].is_open)
@@ -167,10 +165,20 @@ int vstore_db_open(void *world, uint32_t db_id, const char *name, uint32_t flags
 void vstore_db_close(void *world, uint32_t db_id)
 {
 	struct vengine *e = world;
-	if (vdetach_is(db_id))
-		vdetach_close(e);
-	else
+	uint32_t i;
+	struct vdb *db = vdb_find(e, db_id, &i);
+	bool is_wanted_by_freeze = false;
+
+	if (db == NULL || !vdetach_is(db_id)) {
 		sim_fail(e->sim, "store", "node %u closes a database that is in use", e->node->pnn);
+		return;
+	}
+	vdetach_closed(e);
+	for (uint32_t k = 0; k < e->sim->chains; k++)
+		is_wanted_by_freeze |= db->chain[k].is_wanted_by_freeze;
+	*db = (struct vdb){ 0 };
+	if (is_wanted_by_freeze)
+		vstore_freeze_step(e->sim, e);
 }
 
 int vstore_lock(void *world, uint32_t db_id, struct slice key)
@@ -397,10 +405,6 @@ void vstore_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
 	struct vengine *e = world;
 	struct vsweep w = { .cookie = cookie };
 
-	if (vdetach_is(db_id)) {
-		vdetach_sweep(e, cookie);
-		return;
-	}
 	if (vdb_find(e, db_id, &w.db) == NULL) {
 		sim_fail(e->sim, "store", "node %u swept what does not exist", e->node->pnn);
 		return;
@@ -443,7 +447,7 @@ void vstore_client_unlock(struct sim *s, struct vclient *c)
 /* It died: its lock is free (robust), and it waits no more */
 void vstore_client_forget(struct sim *s, struct vclient *c)
 {
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < s->files; d++) {
 		for (uint32_t k = 0; k < s->chains; k++) {
 			struct vchain *chain = &c->e->file.db[d].chain[k];
 
@@ -481,7 +485,7 @@ static void vstore_on_frozen(struct sim *s, void *object, void *data, uint64_t n
 /* Take the next chain, wait for it, or be done */
 static void vstore_freeze_step(struct sim *s, struct vengine *e)
 {
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < s->files; d++) {
 		for (uint32_t k = 0; e->file.db[d].is_open && k < s->chains; k++) {
 			struct vchain *chain = &e->file.db[d].chain[k];
 
@@ -524,7 +528,7 @@ static void vstore_thaw(struct sim *s, struct vengine *e)
 {
 	e->file.is_freezing = e->file.is_frozen = false;
 	e->file.freeze_round++;
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < s->files; d++) {
 		for (uint32_t k = 0; k < s->chains; k++) {
 			struct vchain *chain = &e->file.db[d].chain[k];
 
@@ -548,7 +552,7 @@ void vstore_unfreeze(void *world)
 /* The engine is dead: what its workers held is free, and nobody waits for it any more */
 void vstore_workers_died(struct sim *s, struct vengine *e)
 {
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < s->files; d++) {
 		for (uint32_t k = 0; k < s->chains; k++) {
 			struct vchain *chain = &e->file.db[d].chain[k];
 
@@ -578,7 +582,7 @@ static void vstore_on_retired(struct sim *s, void *object, void *data, uint64_t 
 		return;
 	}
 	e->file.is_retired = true;
-	for (uint32_t d = 0; d < s->dbs; d++)
+	for (uint32_t d = 0; d < s->files; d++)
 		memset(&e->file.db[d], 0, sizeof(e->file.db[d]));
 	sim_trace(s, "node %u: files of boot %llx are retired", e->node->pnn,
 		  (unsigned long long)e->boot_id);
@@ -589,7 +593,7 @@ static void vstore_on_retired(struct sim *s, void *object, void *data, uint64_t 
 
 static void vstore_retire_step(struct sim *s, struct vengine *e)
 {
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < s->files; d++) {
 		for (uint32_t k = 0; e->file.db[d].is_open && k < s->chains; k++) {
 			struct vchain *chain = &e->file.db[d].chain[k];
 
@@ -608,7 +612,7 @@ static void vstore_retire_step(struct sim *s, struct vengine *e)
 void vstore_retire(struct sim *s, struct vengine *e, bool kill_holders)
 {
 	if (kill_holders) {
-		for (uint32_t d = 0; d < s->dbs; d++) {
+		for (uint32_t d = 0; d < s->files; d++) {
 			for (uint32_t k = 0; k < s->chains; k++) {
 				struct vchain *chain = &e->file.db[d].chain[k];
 
@@ -630,7 +634,7 @@ void vstore_retire_abort(struct sim *s, struct vengine *e)
 	if (!e->file.is_retiring || e->file.is_retired)
 		return;
 	e->file.is_retiring = false;
-	for (uint32_t d = 0; d < s->dbs; d++) {
+	for (uint32_t d = 0; d < s->files; d++) {
 		for (uint32_t k = 0; k < s->chains; k++) {
 			struct vchain *chain = &e->file.db[d].chain[k];
 

@@ -120,14 +120,10 @@ void vtraverse_read(void *world, const struct core_traverse_read *want)
 	struct vengine *e = world;
 	struct vread r = { .want = *want, .chain = want->chain };
 
-	if (vdetach_is(want->db_id)) {
-		vdetach_read(e, want->cookie);
-		return;
-	}
-	for (; r.db < e->sim->dbs; r.db++)
+	for (; r.db < e->sim->files; r.db++)
 		if (e->file.db[r.db].is_open && e->file.db[r.db].db_id == want->db_id)
 			break;
-	if (r.db == e->sim->dbs || want->chain >= e->sim->chains || 
+	if (r.db == e->sim->files || want->chain >= e->sim->chains ||
 	    (want->dmaster != e->node->pnn && !want->only_empty)) {
 		sim_fail(e->sim, "traverse", "node %u is to read what does not exist",
 			 e->node->pnn);

@@ -44,6 +44,38 @@ static void vote_in(struct core *c, uint32_t generation, uint64_t number, bool i
 	core_multicast(c, 1, 9, slice_of(buf, w.len));
 }
 
+/* A packet of node2's, with the fields that these two types have */
+static int packet_in(struct core *c, uint8_t type, uint64_t seq)
+{
+	uint8_t buf[128];
+	struct writer w = writer_of(buf, sizeof(buf));
+	uint32_t len = type == PACKET_DONE ? 32 : 32 + 4 + 4 + 8 + 4 + 3;
+
+	writer_u32(&w, len);
+	writer_u32(&w, type);
+	writer_u32(&w, core_generation(c));
+	writer_u32(&w, 0);
+	writer_u64(&w, seq);
+	writer_u64(&w, 0);
+	if (type == PACKET_LOCATION) {
+		writer_u32(&w, a_id());
+		writer_u32(&w, 1);
+		writer_u64(&w, 9);
+		writer_block(&w, "key", 3);
+	}
+	return core_peer_input(c, 1, slice_of(buf, len));
+}
+
+/* All have reported what they have: node2's packet number 1 */
+static struct core *node_with_peer_recovered(struct world *w)
+{
+	struct core *c = node_with_peer(w);
+
+	core_sweep_end(c, a_id(), core_generation(c));
+	assert_int_equal(packet_in(c, PACKET_DONE, 1), CORE_TAKEN);
+	return c;
+}
+
 static void test_alone(void **state)
 {
 	struct world w;
@@ -89,7 +121,7 @@ static void test_alone(void **state)
 static void test_with_peer(void **state)
 {
 	struct world w;
-	struct core *c = node_with_peer(&w);
+	struct core *c = node_with_peer_recovered(&w);
 	uint32_t generation = core_generation(c);
 
 	(void)state;
@@ -105,7 +137,7 @@ static void test_with_peer(void **state)
 	core_membership(c, both, 2, ring);
 	assert_int_equal(w.detach_status, -EAGAIN);
 	core_free(c);
-	c = node_with_peer(&w);
+	c = node_with_peer_recovered(&w);
 	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
 	deliver(&w);
 	vote_in(c, generation, 1, false);
@@ -144,6 +176,48 @@ static void test_with_peer(void **state)
 	assert_int_equal(w.detach_ended, 4);
 	assert_int_equal(w.detach_status, -EAGAIN);
 	assert_int_equal(core_detach(c, a_id()), -EAGAIN);
+	core_free(c);
+}
+
+/* Records are still being told of, and a request waits for the last one */
+static void test_recovering(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	uint8_t asked[32] = { CONTROL_DETACH };
+	uint32_t id = a_id(), generation = core_generation(c);
+
+	(void)state;
+	assert_int_equal(core_detach(c, id), -EAGAIN);
+	memcpy(asked + 1, &generation, sizeof(generation));
+	memcpy(asked + 5, &id, sizeof(id));
+	core_multicast(c, 1, 9, slice_of(asked, 17)); /* node2 asks */
+	assert_int_equal(w.sent[0], CONTROL_VOTE);
+	assert_int_equal(w.sent[1 + 4 + 4 + 4 + 8], false);
+	core_free(c);
+}
+
+/* What is on its way when it is closed is taken, and nothing comes of it */
+static void test_late_packets(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer_recovered(&w);
+	struct core_status s;
+
+	(void)state;
+	assert_int_equal(packet_in(c, PACKET_LOCATION, 2), CORE_TAKEN);
+	core_status(c, &s);
+	assert_int_equal(s.locations, 1);
+	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	deliver(&w);
+	vote_in(c, core_generation(c), 1, true);
+	assert_int_equal(w.closed, 1);
+	core_status(c, &s);
+	assert_int_equal(s.locations, 0);
+	assert_int_equal(packet_in(c, PACKET_LOCATION, 3), CORE_TAKEN);
+	core_status(c, &s);
+	assert_int_equal(s.locations, 0);
 	core_free(c);
 }
 
@@ -242,6 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_with_peer),
+		cmocka_unit_test(test_recovering),
+		cmocka_unit_test(test_late_packets),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_replace),
 	};
