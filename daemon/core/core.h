@@ -257,6 +257,7 @@ enum core_bug {
 	CORE_BUG_REPLACE_BY_ONE = 1 << 19,   /* the sequence number of a whole content is one above */
 	CORE_BUG_DETACH_IN_USE = 1 << 18,    /* a database is detached while clients use it */
 	CORE_BUG_DETACH_RECOVERING = 1 << 25, /* ... in a recovery, and what it has brought counts */
+	CORE_BUG_DETACH_OLD_PACKETS = 1 << 26, /* ... attached again, and gets the old one's records */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */
@@ -344,8 +345,8 @@ void core_peer_sent(struct core *c, uint32_t pnn, size_t len_bytes);
  * name; -EINVAL: another type; -EUCLEAN: damaged, and no member has it; -ENOSPC */
 int core_attach(struct core *c, const char *name, uint32_t db_flags);
 /* Close a volatile database on all nodes. -EINPROGRESS: ops->detached follows; -ENOENT; -EINVAL: not
- * volatile; -EAGAIN: the view changes. From the moment that a node has said yes its core_attach()
- * of this database says -EBUSY, until it has ended. */
+ * volatile; -EAGAIN: the view changes. core_attach() may follow at any time: it ends it, or, if it
+ * comes later, attaches a new database, whose records can be had from the next generation on. */
 int core_detach(struct core *c, uint32_t db_id);
 /* Before the group is joined: a file of this node's from before */
 int core_db_found(struct core *c, const char *name, uint32_t db_flags);

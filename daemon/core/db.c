@@ -184,9 +184,8 @@ int core_attach(struct core *c, const char *name, uint32_t flags)
 		return -EINVAL;
 	if (db != NULL && db->replica.is_behind)
 		return db->replica.is_lost ? -EUCLEAN : -EINPROGRESS;
-	if (db != NULL && detach_is_asked(db))
-		return -EBUSY;
-	if (db != NULL && missing == 0)
+	/* while it is being detached, this ends that, or makes it anew */
+	if (db != NULL && missing == 0 && !detach_is_asked(db))
 		return 0;
 	if (db == NULL && c->db_n == CORE_MAX_DBS)
 		return -ENOSPC;

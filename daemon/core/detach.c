@@ -4,7 +4,7 @@
  *
  *   DETACH  one node asks, for a client
  *   VOTE    each active member says whether nobody has the database open there, and that it will
- *           not be opened meanwhile
+ *           not be opened before an ATTACH that follows
  *
  * Both go over the control plane, so every member counts the same votes in the same order: with the
  * last one of the active members each closes the database, at the same place among all messages. A
@@ -18,6 +18,10 @@
  * When the database is closed the members begin a new view. Packets about it may be on their way
  * (R1 would keep them, for a database that is about to be attached): until the next generation they
  * are dropped, here and at every other member, and then as all of an old one.
+ *
+ * So it can be attached again at any time; the order of the messages decides. What a client asks of
+ * it before the next generation waits for that: no record of the new database can come to be in the
+ * old one's generation, in which others may still move.
  *
  * One limit: a member that is cut off just then may be the only one that has all votes. When they
  * meet, the others still have the database and it learns it anew, empty. Nobody has it open (all
@@ -119,6 +123,8 @@ void detach_asked(struct core *c, const struct member *asker, uint32_t generatio
 
 bool detach_is_past(const struct core *c, const struct packet *p)
 {
+	if (core_has_bug(c, CORE_BUG_DETACH_OLD_PACKETS) && db_get(c, p->db_id) != NULL)
+		return false;
 	return packet_is_record(p->type) && p->type != PACKET_DONE && p->db_id == c->detached_id &&
 	       p->generation == c->detached_generation;
 }

@@ -154,6 +154,8 @@ void keystate_fail(struct core *c, struct keystate *k, const char *why)
 	k->op_last = &k->op_first;
 	k->parked_n = 0;
 	k->is_blocked = false;
+	free(k->revoke);
+	k->revoke = NULL;
 	keystate_drop_if_idle(c, k);
 }
 

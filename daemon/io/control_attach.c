@@ -28,8 +28,6 @@ static const char *attach_error(int rc)
 	switch (rc) {
 	case -EEXIST:
 		return "another database has the same id";
-	case -EBUSY:
-		return "the database is being detached";
 	case -EINVAL:
 		return "the database is attached as another type";
 	case -EUCLEAN:

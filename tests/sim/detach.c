@@ -86,7 +86,7 @@ static void vdetach_attach(struct sim *s, struct vengine *e)
 		e->detach.is_used = true;
 	else if (rc == -EINPROGRESS)
 		e->detach.is_attaching = true;
-	else if (rc != -EBUSY)
+	else
 		sim_fail(s, "attach", "node %u: attach of %s says %d", e->node->pnn, SIM_DETACHED,
 			 rc);
 }

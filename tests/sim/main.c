@@ -48,6 +48,7 @@ static const struct {
 	{ "readers-outlive", CORE_BUG_READERS_OUTLIVE },
 	{ "detach-in-use", CORE_BUG_DETACH_IN_USE },
 	{ "detach-recovering", CORE_BUG_DETACH_RECOVERING },
+	{ "detach-old-packets", CORE_BUG_DETACH_OLD_PACKETS },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };

@@ -90,7 +90,6 @@ static void test_alone(void **state)
 	assert_int_equal(w.sent[0], CONTROL_DETACH);
 	w.is_in_use = true;
 	deliver(&w);
-	assert_int_equal(core_attach(c, "a.tdb", 0), -EBUSY);
 	deliver(&w); /* the own vote */
 	assert_int_equal(w.detach_status, -EBUSY);
 	assert_int_equal(core_attach(c, "a.tdb", 0), 0);
@@ -115,6 +114,60 @@ static void test_alone(void **state)
 	assert_int_equal(w.errors, 2);
 	core_key_unlocked(c, a_id(), call.key); /* what comes late does no harm */
 	core_sweep_end(c, a_id(), core_generation(c));
+	core_free(c);
+}
+
+/* It is attached again before the next generation: its records can be had in that */
+static void test_attached_again(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_call call = call_of(c, "key");
+	uint8_t buf[1024];
+	size_t len;
+
+	(void)state;
+	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	deliver(&w);
+	assert_int_equal(w.closed, 1);
+	assert_int_equal(w.sent[0], CONTROL_STATE);
+	len = w.sent_len;
+	memcpy(buf, w.sent, len);
+	assert_int_equal(core_attach(c, "a.tdb", 0), -EINPROGRESS);
+	deliver(&w);
+	assert_int_equal(w.attach_status, 0);
+	w.has_record = false;
+	core_call(c, 5, 1, &call);
+	assert_false(w.has_record);
+	assert_int_equal(w.replies, 0);
+	core_multicast(c, 0, 1, slice_of(buf, len));
+	plan_in(&w, 1);
+	core_sweep_end(c, a_id(), core_generation(c));
+	assert_int_equal(w.replies, 1);
+	assert_true(w.has_record);
+	core_free(c);
+}
+
+/* With a yes this node does not promise that nobody attaches it later */
+static void test_attached_while_asked(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint8_t vote[64];
+	size_t len;
+
+	(void)state;
+	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	assert_int_equal(w.sent[0], CONTROL_VOTE);
+	len = w.sent_len;
+	memcpy(vote, w.sent, len);
+	assert_int_equal(core_attach(c, "a.tdb", 0), -EINPROGRESS);
+	core_multicast(c, 0, 1, slice_of(vote, len));
+	assert_int_equal(w.detach_status, 0);
+	assert_int_equal(w.closed, 1);
+	assert_int_equal(w.sent[0], CONTROL_STATE); /* its ATTACH is on its way */
 	core_free(c);
 }
 
@@ -221,6 +274,28 @@ static void test_late_packets(void **state)
 	core_free(c);
 }
 
+/* The copies of a record are being called in */
+static void test_revoking(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer_recovered(&w);
+	struct core_call call = call_of(c, "key");
+
+	(void)state;
+	w.has_record = true;
+	w.header = (struct record_header){ .rsn = 5, .dmaster = 0, .flags = RECORD_IS_LENT };
+	core_call(c, 5, 1, &call);
+	assert_int_equal(c->keys.n, 1);
+	assert_int_equal(core_detach(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	deliver(&w);
+	vote_in(c, core_generation(c), 1, true);
+	assert_int_equal(w.closed, 1);
+	assert_int_equal(w.errors, 1);
+	assert_int_equal(c->keys.n, 0);
+	core_free(c);
+}
+
 /* ---- calls that wait ---- */
 
 static void test_waiting(void **state)
@@ -315,9 +390,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_attached_again),
+		cmocka_unit_test(test_attached_while_asked),
 		cmocka_unit_test(test_with_peer),
 		cmocka_unit_test(test_recovering),
 		cmocka_unit_test(test_late_packets),
+		cmocka_unit_test(test_revoking),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_replace),
 	};
