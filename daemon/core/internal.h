@@ -26,8 +26,9 @@
 #include "fsm.h"
 #include "lib/cursor.h"
 
-#define CORE_PROTOCOL_MIN 1
-#define CORE_PROTOCOL_MAX 1
+/* Between nodes. 1 was what came before the first release. */
+#define CORE_PROTOCOL_MIN 2
+#define CORE_PROTOCOL_MAX 2
 #define SLOT_COUNT	  1024
 #define STARTED_COUNT	  64
 #define FACT_COUNT	  64
@@ -445,7 +446,8 @@ void session_acked(struct session *s, uint64_t seq);
 int session_resume(struct core *c, struct session *s, uint64_t peer_received);
 void session_tick(struct core *c, struct node *n);
 
-/* packet.c: layouts, in the order of the fields */
+/* packet.c: layouts, in the order of the fields. From release 0.1.0 on the numbers and layouts of
+ * these, and of enum control_type, stay: new ones are appended, with a new CORE_PROTOCOL_MAX. */
 enum packet_type {
 	PACKET_ACK = 1,
 	PACKET_REQUEST,	 /* orig -> lmaster: u32 db, u32 orig, block key */

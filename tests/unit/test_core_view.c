@@ -277,6 +277,42 @@ static void test_type_untold(void **state)
 	core_free(c);
 }
 
+/* Nodes of before the first release */
+static void test_other_version(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	const uint8_t version[8] = { 1, 0, 0, 0, 1, 0, 0, 0 };
+	struct states s;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	memcpy(s.theirs + 9 + 8, version, sizeof(version));
+	memset(s.theirs + s.len - 16, 0xFF, 16); /* what it has behind that is not for us to read */
+	states_in(c, &s);
+	assert_true(view_member(c, 1)->has_state);
+	assert_int_equal(view_member(c, 1)->kept_out, REASON_VERSION);
+	plan_in(&w, 1);
+	assert_false(core_node_is_active(c, 1));
+	core_free(c);
+}
+
+/* What a released version sends means the same for ever */
+static void test_numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(CORE_PROTOCOL_MIN, 2);
+	assert_int_equal(CORE_PROTOCOL_MAX, 2);
+	assert_int_equal(PACKET_ACK, 1);
+	assert_int_equal(PACKET_LOCATION, 11);
+	assert_int_equal(PACKET_FOREIGN, 16);
+	assert_int_equal(PACKET_PREPARE, 21);
+	assert_int_equal(PACKET_ERASED, 32);
+	assert_int_equal(CONTROL_STATE, 1);
+	assert_int_equal(CONTROL_VOTE, 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_type_of_equal),
 		cmocka_unit_test(test_type_of_newer),
 		cmocka_unit_test(test_type_untold),
+		cmocka_unit_test(test_other_version),
+		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests_name("core_view", tests, NULL, NULL);
