@@ -139,6 +139,7 @@ struct core_ops {
 	/* Store: plain synchronous functions on local TDB files. lock: the chain lock of key; 0,
 	 * or -EAGAIN: another process has it, core_key_unlocked() is called when it can be had (with
 	 * the lock taken for the core during that call: lock() succeeds then), or another -errno.
+	 * trylock: the same, but after -EAGAIN nothing follows, and nobody waits.
 	 * get: 0 with body lent until the next store op, -ENOENT; an unreadable record (shorter than
 	 * a header) is -ENOENT. put, del: 0 or -errno; only with the lock held. */
 	int (*db_open)(void *world, uint32_t db_id, const char *name, uint32_t db_flags);
@@ -149,6 +150,7 @@ struct core_ops {
 	bool (*db_is_free)(void *world, uint32_t db_id, char *why, size_t size);
 	void (*detached)(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
 	int (*lock)(void *world, uint32_t db_id, struct slice key);
+	int (*trylock)(void *world, uint32_t db_id, struct slice key);
 	void (*unlock)(void *world, uint32_t db_id, struct slice key);
 	int (*get)(void *world, uint32_t db_id, struct slice key, struct record_header *h, struct slice *body);
 	int (*put)(void *world, uint32_t db_id, struct slice key, const struct record_header *h, struct slice body);

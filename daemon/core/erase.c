@@ -173,7 +173,7 @@ enum erase_verdict erase_candidate(struct core *c, const struct candidate *k)
 		return ERASE_DONE; /* it was detached */
 	if (keystate_find(c, k->hash, k->db_id, key) != NULL)
 		return ERASE_LATER;
-	rc = c->ops->lock(c->world, k->db_id, key);
+	rc = c->ops->trylock(c->world, k->db_id, key);
 	if (rc != 0)
 		return rc == -EAGAIN ? ERASE_LATER : ERASE_DONE;
 	if (c->ops->get(c->world, k->db_id, key, &h, &body) == 0 && header_is_idle(&h, body)) {
@@ -234,7 +234,7 @@ static bool record_erased(struct core *c, uint32_t db_id, const struct report_en
 	}
 	if (keystate_find(c, hash, db_id, e->key) != NULL ||
 	    !location_is_settled(c, db_id, e->key, c->self, &is_sole) ||
-	    c->ops->lock(c->world, db_id, e->key) != 0)
+	    c->ops->trylock(c->world, db_id, e->key) != 0)
 		return false;
 	if (c->ops->get(c->world, db_id, e->key, &h, &body) == 0 && h.dmaster == c->self &&
 	    h.rsn == e->rsn && header_is_idle(&h, body) &&
@@ -326,7 +326,7 @@ static bool copy_erase(struct core *c, uint32_t lmaster, uint32_t db_id,
 	if (core_has_bug(c, CORE_BUG_VACUUM_NO_TOMBSTONE))
 		return true;
 	if (keystate_find(c, core_hash(db_id, e->key), db_id, e->key) != NULL ||
-	    c->ops->lock(c->world, db_id, e->key) != 0)
+	    c->ops->trylock(c->world, db_id, e->key) != 0)
 		return false;
 	if (c->ops->get(c->world, db_id, e->key, &h, &body) == 0) {
 		if (h.dmaster == c->self || h.rsn > e->rsn) {
@@ -367,7 +367,7 @@ static void copy_delete(struct core *c, uint32_t db_id, const struct report_entr
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
 
-	if ((k != NULL && k->is_blocked) || c->ops->lock(c->world, db_id, e->key) != 0) {
+	if ((k != NULL && k->is_blocked) || c->ops->trylock(c->world, db_id, e->key) != 0) {
 		vacuum_schedule(c, hash, db_id, e->key, false, true);
 		return;
 	}

@@ -110,6 +110,11 @@ static int op_lock(void *world, uint32_t db_id, struct slice key)
 	return store_lock(world, db_id, key);
 }
 
+static int op_trylock(void *world, uint32_t db_id, struct slice key)
+{
+	return store_trylock(world, db_id, key);
+}
+
 static void op_unlock(void *world, uint32_t db_id, struct slice key)
 {
 	store_unlock(world, db_id, key);
@@ -256,6 +261,7 @@ const struct core_ops engine_ops = {
 	.db_is_free = op_db_is_free,
 	.detached = op_detached,
 	.lock = op_lock,
+	.trylock = op_trylock,
 	.unlock = op_unlock,
 	.get = op_get,
 	.put = op_put,

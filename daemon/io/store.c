@@ -214,19 +214,29 @@ void store_db_close(struct engine *e, uint32_t db_id)
 /* ---- records -----------------------------------------------------------------------------------
  */
 
-int store_lock(struct engine *e, uint32_t db_id, struct slice key)
+static int store_lock_now(struct store_db *db, struct slice key)
 {
-	struct store *s = e->store;
-	struct store_db *db = store_db_by_id(s, db_id);
-
 	if (db == NULL || db->tdb == NULL)
 		return -ENOENT;
 	errno = 0;
 	if (tdb_chainlock_nonblock(db->tdb, store_key(key)) == 0)
 		return 0;
-	if (errno != EAGAIN && errno != EACCES && errno != EBUSY && errno != EINTR)
-		return errno != 0 ? -errno : -EIO;
-	return store_wait_add(s, db, key);
+	if (errno == EAGAIN || errno == EACCES || errno == EBUSY || errno == EINTR)
+		return -EAGAIN;
+	return errno != 0 ? -errno : -EIO;
+}
+
+int store_lock(struct engine *e, uint32_t db_id, struct slice key)
+{
+	struct store_db *db = store_db_by_id(e->store, db_id);
+	int rc = store_lock_now(db, key);
+
+	return rc == -EAGAIN ? store_wait_add(e->store, db, key) : rc;
+}
+
+int store_trylock(struct engine *e, uint32_t db_id, struct slice key)
+{
+	return store_lock_now(store_db_by_id(e->store, db_id), key);
 }
 
 void store_unlock(struct engine *e, uint32_t db_id, struct slice key)

@@ -38,6 +38,7 @@ int store_seqnum_raise(struct engine *e, uint32_t db_id);
 int store_db_open(struct engine *e, uint32_t db_id, const char *name, uint32_t db_flags);
 void store_db_close(struct engine *e, uint32_t db_id);
 int store_lock(struct engine *e, uint32_t db_id, struct slice key);
+int store_trylock(struct engine *e, uint32_t db_id, struct slice key);
 void store_unlock(struct engine *e, uint32_t db_id, struct slice key);
 int store_get(struct engine *e, uint32_t db_id, struct slice key, struct record_header *h,
 	      struct slice *body);

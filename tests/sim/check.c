@@ -284,6 +284,15 @@ void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bo
 		r->n--;
 }
 
+bool check_is_awaited(struct vengine *e, uint32_t db, uint32_t key)
+{
+	uint32_t db_id = e->file.db[db].db_id;
+	struct slice name = slice_of(e->sim->key_name[key], strlen(e->sim->key_name[key]));
+	const struct keystate *k = keystate_find(e->core, core_hash(db_id, name), db_id, name);
+
+	return k != NULL && k->is_blocked;
+}
+
 struct vengine *sim_engine_of(struct sim *s, struct incarnation inc)
 {
 	for (struct vengine *v = s->engines; v != NULL; v = v->next) {

@@ -463,6 +463,7 @@ static const struct core_ops vengine_ops = {
 	.db_is_free = vdetach_is_free,
 	.detached = vdetach_ended,
 	.lock = vstore_lock,
+	.trylock = vstore_trylock,
 	.unlock = vstore_unlock,
 	.get = vstore_get,
 	.put = vstore_put,

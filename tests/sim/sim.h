@@ -203,6 +203,7 @@ void vstore_event_done(struct sim *s, struct vengine *e);
 int vstore_db_open(void *world, uint32_t db_id, const char *name, uint32_t flags);
 void vstore_db_close(void *world, uint32_t db_id);
 int vstore_lock(void *world, uint32_t db_id, struct slice key);
+int vstore_trylock(void *world, uint32_t db_id, struct slice key);
 void vstore_unlock(void *world, uint32_t db_id, struct slice key);
 int vstore_get(void *world, uint32_t db_id, struct slice key, struct record_header *h,
 	       struct slice *body);
@@ -528,6 +529,8 @@ void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 /* Whether no file has anything left of the records that are empty */
 bool check_is_vacuumed(struct sim *s, uint32_t dbs, const char **why);
 void check_hold(struct sim *s, struct vclient *c);
+/* Whether the core does something with the chain lock that it waits for */
+bool check_is_awaited(struct vengine *e, uint32_t db, uint32_t key);
 void check_read(struct sim *s, struct vclient *c);
 void check_properties(struct sim *s);
 /* A client of e, which holds the record, writes it */

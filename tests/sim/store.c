@@ -62,6 +62,9 @@ static void vstore_on_unlocked(struct sim *s, void *object, void *data, uint64_t
 		return;
 	}
 	sim_trace(s, "node %u: lock of db %u key %u can be had", e->node->pnn, db, key);
+	if (!check_is_awaited(e, db, key))
+		sim_fail(s, "store", "node %u waited for the lock of db %u key %u, for nothing",
+			 e->node->pnn, db, key);
 	chain->holder = VHOLDER_CORE;
 	chain->is_granted = true;
 	core_key_unlocked(e->core, e->file.db[db].db_id,
@@ -181,9 +184,8 @@ void vstore_db_close(void *world, uint32_t db_id)
 		vstore_freeze_step(e->sim, e);
 }
 
-int vstore_lock(void *world, uint32_t db_id, struct slice key)
+static int vstore_lock_now(struct vengine *e, uint32_t db_id, struct slice key, bool is_waiting)
 {
-	struct vengine *e = world;
 	struct sim *s = e->sim;
 	uint32_t i;
 	struct vdb *db = vdb_find(e, db_id, &i);
@@ -201,8 +203,18 @@ int vstore_lock(void *world, uint32_t db_id, struct slice key)
 		e->file.core_locks++;
 		return 0;
 	}
-	chain->is_wanted_by_core[k] = true;
+	chain->is_wanted_by_core[k] |= is_waiting;
 	return -EAGAIN;
+}
+
+int vstore_lock(void *world, uint32_t db_id, struct slice key)
+{
+	return vstore_lock_now(world, db_id, key, true);
+}
+
+int vstore_trylock(void *world, uint32_t db_id, struct slice key)
+{
+	return vstore_lock_now(world, db_id, key, false);
 }
 
 void vstore_unlock(void *world, uint32_t db_id, struct slice key)

@@ -157,12 +157,19 @@ static void w_detached(void *v, uint32_t db_id, int status, uint32_t pnn, const 
 	((struct world *)v)->detach_ended++;
 	((struct world *)v)->detach_status = status;
 }
-static int w_lock(void *v, uint32_t db_id, struct slice key)
+static int w_trylock(void *v, uint32_t db_id, struct slice key)
 {
 	struct world *w = v;
 
 	(void)db_id, (void)key;
 	return w->is_broken ? -EIO : w->is_locked_outside ? -EAGAIN : 0;
+}
+static int w_lock(void *v, uint32_t db_id, struct slice key)
+{
+	int rc = w_trylock(v, db_id, key);
+
+	((struct world *)v)->lock_waits += rc == -EAGAIN;
+	return rc;
 }
 static void w_unlock(void *v, uint32_t db_id, struct slice key)
 {
@@ -243,6 +250,7 @@ static const struct core_ops ops = {
 	.db_is_free = w_is_free,
 	.detached = w_detached,
 	.lock = w_lock,
+	.trylock = w_trylock,
 	.unlock = w_unlock,
 	.get = w_get,
 	.put = w_put,

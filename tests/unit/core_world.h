@@ -16,6 +16,7 @@ struct world {
 	char record[256]; /* the store: one record */
 	size_t record_len;
 	struct record_header header;
+	unsigned int lock_waits;
 	bool has_record, is_locked_outside, is_full, is_broken;
 	/* traverses */
 	struct core_traverse_read read[8]; /* what was to be read */

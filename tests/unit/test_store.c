@@ -598,6 +598,25 @@ static void test_busy(void **state)
 	assert_true(stats.lock_wait_us_max > 0);
 }
 
+/* Who only tries keeps no worker waiting */
+static void test_busy_tried(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct client c = client_hold(w);
+	struct store_stats stats;
+
+	assert_int_equal(store_trylock(e, 77, KEY), -ENOENT);
+	assert_int_equal(store_trylock(e, DB, KEY), -EAGAIN);
+	store_stats(e, &stats);
+	assert_int_equal(stats.lock_waits, 0);
+	assert_int_equal(client_end(&c), 0);
+	assert_false(run_for(w, is_unlocked, 100));
+	assert_int_equal(store_trylock(e, DB, KEY), 0);
+	assert_int_equal(client_run(w, "try"), 1);
+	store_unlock(e, DB, KEY);
+}
+
 /* A client that dies with the lock: its robust mutex is recovered */
 static void test_busy_client_killed(void **state)
 {
@@ -1070,6 +1089,7 @@ int main(int argc, char **argv)
 		WORLD_WITHOUT_WORKERS(test_busy_client_killed),
 		WORLD_WITHOUT_WORKERS(test_freeze_without_databases),
 		WORLD(test_busy),
+		WORLD(test_busy_tried),
 		WORLD(test_busy_client_killed),
 		WORLD(test_busy_worker_killed),
 		WORLD(test_sweep),

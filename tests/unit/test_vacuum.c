@@ -81,6 +81,7 @@ static void test_in_use(void **state)
 	time_goes(&w, 1);
 	assert_true(w.has_record);
 	assert_int_equal(c->keys.n, 0);
+	assert_int_equal(w.lock_waits, 0);
 	w.is_locked_outside = false;
 	time_goes(&w, DELAY_MS);
 	assert_false(w.has_record);
