@@ -170,7 +170,9 @@ static void vcommitter_on_turn(struct sim *s, void *object, void *data, uint64_t
 	(void)data;
 	if (c->turn != number || c->state != VCOMMITTER_IDLE || !c->e->is_running || s->is_quiet)
 		return;
-	if (!c->e->replica.is_attached || s->next_commit >= SIM_COMMITS - 50)
+	/* One of the whole takes two numbers */
+	if (!c->e->replica.is_attached || s->next_commit >= SIM_COMMITS - 50 ||
+	    c->e->node->pfile.n >= SIM_COMMITS - 50)
 		vcommitter_turn_later(s, c, 10000 + sim_delay(s, s->think_us));
 	else
 		vcommitter_begin(s, c);
