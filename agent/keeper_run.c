@@ -57,11 +57,13 @@ struct keeper {
 	char words[256];
 };
 
-/* In a child: what it inherits is its standard input, output and error alone */
+/* In a child: what it inherits is its standard input, output and error alone. In a session of its
+ * own: smbd and winbindd, when they end by SIGTERM, send it to their whole process group. */
 static void exec_program(int in, int out, char *const *argv)
 {
 	sigset_t none;
 
+	(void)setsid();
 	(void)sigemptyset(&none);
 	for (int s = 1; s < NSIG; s++)
 		(void)signal(s, SIG_DFL);
