@@ -182,11 +182,12 @@ static void print_summary(struct json_object *status, FILE *out)
 			       ? ""
 			       : field_text(status, "sentence", "?"));
 	table_add(&t, "Records");
-	table_addf(&t, "%s came, %s went, %s new, %s taken over from departed nodes",
+	table_addf(&t, "%s came, %s went, %s new, %s taken over from departed nodes%s",
 		   field_text(status, "records.handoffs_in", "?"),
 		   field_text(status, "records.handoffs_out", "?"),
 		   field_text(status, "records.created", "?"),
-		   field_text(status, "records.adopted", "?"));
+		   field_text(status, "records.adopted", "?"),
+		   field_number(status, "records.orphans", 0) > 0 ? ", more of them to come" : "");
 	table_add(&t, "Vacuuming");
 	table_addf(&t, "%s records deleted as their lmaster, %s to be looked at",
 		   field_text(status, "vacuuming.deleted", "?"),

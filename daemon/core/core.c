@@ -161,6 +161,7 @@ void core_tick(struct core *c)
 	parked_tick(c);
 	vacuum_tick(c);
 	sticky_tick(c);
+	location_tick(c);
 	core_run(c);
 }
 
@@ -181,6 +182,8 @@ uint64_t core_deadline_ms(const struct core *c)
 		t = c->parked_due_ms;
 	if (sticky_deadline(c) < t)
 		t = sticky_deadline(c);
+	if (location_deadline(c) < t)
+		t = location_deadline(c);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;

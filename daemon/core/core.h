@@ -260,6 +260,7 @@ enum core_bug {
 	CORE_BUG_DETACH_IN_USE = 1 << 18,    /* a database is detached while clients use it */
 	CORE_BUG_DETACH_RECOVERING = 1 << 25, /* ... in a recovery, and what it has brought counts */
 	CORE_BUG_DETACH_OLD_PACKETS = 1 << 26, /* ... attached again, and gets the old one's records */
+	CORE_BUG_ORPHANS_STAY = 1 << 27, /* what a lost node owned is nobody's until it is asked for */
 };
 
 /* Takes nothing; ops and world are borrowed until core_free() */
@@ -503,6 +504,7 @@ struct core_status {
 	uint64_t last_recovery_start_ms, last_recovery_end_ms;
 	uint64_t calls, calls_pending, handoffs_in, handoffs_out, copies_in, copies_out, revokes, forwards, created, adopted, parked;
 	uint64_t packets_sent, packets_received, locations;
+	uint64_t orphans; /* that this node, as the lmaster, is to have adopted */
 	uint64_t vacuum_scheduled, vacuum_candidates, vacuum_returned, vacuum_overflows, vacuum_passes;
 	uint64_t vacuumed; /* by this node as the lmaster */
 	uint64_t traverses, traverses_now, traverses_failed, traverse_timeouts, traverse_records;

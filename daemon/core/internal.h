@@ -232,6 +232,9 @@ struct location_table {
 	struct chunk *chunk;
 	struct location *spare[LOCATION_CLASSES]; /* by size, in steps of 16 bytes */
 	uint64_t forgotten_rsn; /* the highest of the records that were deleted: new ones are above */
+	size_t orphans;	     /* offered, and owned by nobody */
+	size_t adopt_bucket; /* where they are looked for next */
+	uint64_t adopt_ms;   /* not before */
 };
 
 /* ---- replica.c: a database of which every member has all ---- */
@@ -715,6 +718,8 @@ void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t h
 		    uint64_t rsn);
 void location_settle(struct core *c); /* all reports are in */
 void location_db_closed(struct core *c, uint32_t db_id);
+void location_tick(struct core *c);
+uint64_t location_deadline(const struct core *c);
 
 /* For deletion. Definitive, at that holder, and nobody waits: */
 bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,

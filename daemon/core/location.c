@@ -16,11 +16,17 @@
  * So nothing is decided before all is known, and nobody has to be asked (WHOHAS): the price is that
  * requests for orphans and new records wait for the sweep. Local hits, and records with a living
  * owner, do not.
+ *
+ * Nor do orphans have to be asked for. When the sweep is done they are adopted, some in each tick,
+ * beside the work: only what somebody owns is told by a traverse, and deleted when it is empty.
  */
 #include <stdlib.h>
 #include "internal.h"
 
-#define CHUNK_SIZE (256 * 1024)
+#define CHUNK_SIZE    (256 * 1024)
+#define ADOPT_SLICE   128U   /* in one tick */
+#define ADOPT_BUCKETS 16384U /* that are looked through for them */
+#define ADOPT_WAIT_MS 100U   /* while much is queued for a node */
 
 /* Those with long keys are on their own */
 static struct location *entry_alloc(struct location_table *t, size_t keylen)
@@ -63,11 +69,18 @@ static bool entry_is_alone(const struct location *l)
 	return (sizeof(*l) + location_keylen(l) + 15) / 16 >= LOCATION_CLASSES;
 }
 
+/* Somebody has a copy of it, and nobody is known as its owner */
+static bool entry_is_orphan(const struct location *l)
+{
+	return !l->is_definitive && l->holder != CORE_UNKNOWN_PNN;
+}
+
 static void entry_free(struct location_table *t, struct location *l)
 {
 	struct location **spare;
 
 	t->n--;
+	t->orphans -= entry_is_orphan(l);
 	free(l->waiting);
 	if (entry_is_alone(l)) {
 		free(l);
@@ -93,6 +106,9 @@ void location_reset(struct core *c)
 	}
 	memset(t->spare, 0, sizeof(t->spare));
 	t->forgotten_rsn = 0;
+	t->orphans = 0;
+	t->adopt_bucket = 0;
+	t->adopt_ms = 0;
 	while ((k = t->chunk) != NULL) {
 		t->chunk = k->next;
 		free(k);
@@ -203,6 +219,7 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 			    .key = slice_of(l->key, location_keylen(l)) };
 	uint64_t base = (uint64_t)c->active_generation << 32;
 
+	c->locations.orphans -= entry_is_orphan(l);
 	p.is_new = l->holder == CORE_UNKNOWN_PNN;
 	if (p.is_new)
 		l->holder = asking;
@@ -269,6 +286,7 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 		return;
 	if (l->is_definitive && rsn < l->rsn)
 		return;
+	c->locations.orphans -= entry_is_orphan(l);
 	l->holder = dmaster;
 	l->rsn = rsn;
 	l->is_definitive = true;
@@ -283,6 +301,7 @@ void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t h
 
 	if (l->is_definitive || (l->holder != CORE_UNKNOWN_PNN && rsn <= l->rsn))
 		return;
+	c->locations.orphans += !entry_is_orphan(l);
 	l->holder = holder;
 	l->rsn = rsn;
 }
@@ -300,6 +319,48 @@ void location_settle(struct core *c)
 			location_flush(c, l);
 		}
 	}
+}
+
+/* ---- orphans ---- */
+
+static bool location_may_adopt(const struct core *c)
+{
+	return c->locations.orphans > 0 && c->is_active && !c->is_recovering && !c->is_frozen &&
+	       !core_has_bug(c, CORE_BUG_ORPHANS_STAY);
+}
+
+/* The table may grow between two ticks: a bucket's second half is then behind all of the first
+ * halves, so that nothing is passed over */
+void location_tick(struct core *c)
+{
+	struct location_table *t = &c->locations;
+	size_t adopted = 0;
+
+	if (!location_may_adopt(c) || core_now(c) < t->adopt_ms)
+		return;
+	if (core_is_congested(c)) {
+		t->adopt_ms = core_now(c) + ADOPT_WAIT_MS;
+		return;
+	}
+	for (size_t looked = 0; looked < ADOPT_BUCKETS && adopted < ADOPT_SLICE; looked++) {
+		struct location *l;
+
+		if (t->adopt_bucket >= t->buckets)
+			t->adopt_bucket = 0; /* its holder was gone before, perhaps */
+		for (l = t->bucket[t->adopt_bucket++]; l != NULL; l = l->next) {
+			if (!entry_is_orphan(l) || !node_takes_records(c->node[l->holder]))
+				continue;
+			location_adopt(c, l, l->holder);
+			adopted++;
+		}
+		if (t->orphans == 0)
+			return;
+	}
+}
+
+uint64_t location_deadline(const struct core *c)
+{
+	return location_may_adopt(c) ? c->locations.adopt_ms : UINT64_MAX;
 }
 
 /* ---- deletion (erase.c) ---- */

@@ -72,6 +72,7 @@ void core_status(const struct core *c, struct core_status *s)
 	s->has_lock_held = c->lock.is_held;
 	s->since_ms = c->view.begin_ms;
 	s->locations = c->locations.n;
+	s->orphans = c->locations.orphans;
 	s->traverses_now = traverse_count(c);
 	s->vacuum_candidates = c->vacuum != NULL ? c->vacuum->n : 0;
 	for (int g = 0; g < CORE_GATE_COUNT; g++) {

@@ -46,8 +46,8 @@
  * ] }, "records": { "calls": 0, "calls_pending": 0, "handoffs_in": 0, "handoffs_out": 0,
  *                 "copies_in": 0, "copies_out": 0, "revokes": 0 (of read-only databases),
  *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
- *                 "packets_sent": 0, "packets_received": 0, "views": 1, "recoveries": 1,
- *                 "last_recovery_ms": 12 },
+ *                 "orphans": 0 (of departed nodes, not taken over yet), "packets_sent": 0,
+ *                 "packets_received": 0, "views": 1, "recoveries": 1, "last_recovery_ms": 12 },
  *    "vacuuming": { "scheduled": 0, "waiting": 0, "given_back": 0, "deleted": 0 (as the lmaster),
  *                   "overflows": 0 (found later, by a pass), "passes": 0 },
  *    "waiting": { "calls": 0, "waited_ms": 0 (of the oldest), "kept": 0 (clients whose calls wait for
@@ -436,6 +436,7 @@ static json *records_json(const struct core_status *c)
 	add_number(to, "adopted", c->adopted);
 	add_number(to, "parked", c->parked);
 	add_number(to, "locations", c->locations);
+	add_number(to, "orphans", c->orphans);
 	add_number(to, "packets_sent", c->packets_sent);
 	add_number(to, "packets_received", c->packets_received);
 	add_number(to, "views", c->views);

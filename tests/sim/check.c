@@ -86,6 +86,33 @@ void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	s->vacuumed++;
 }
 
+static bool owned_is_key(struct sim *s, uint32_t db, uint32_t key)
+{
+	bool is_copied = false;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct vrecord *r = vrecord_of(s->node[i].engine, db, key);
+
+		if (r->is_present && r->header.dmaster == s->node[i].pnn)
+			return true;
+		/* an empty one may be left of a record that was deleted */
+		is_copied |= r->is_present && (r->n > 0 || !s->has_vacuum);
+	}
+	return !is_copied;
+}
+
+bool check_is_owned(struct sim *s, const char **why)
+{
+	for (uint32_t d = 0; d < s->files; d++) {
+		for (uint32_t k = 0; k < s->keys; k++) {
+			*why = s->key_name[k];
+			if (!owned_is_key(s, d, k))
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool vacuumed_is_key(struct sim *s, uint32_t db, uint32_t key)
 {
 	bool is_full = false, is_copied = false;

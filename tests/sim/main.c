@@ -49,6 +49,7 @@ static const struct {
 	{ "detach-in-use", CORE_BUG_DETACH_IN_USE },
 	{ "detach-recovering", CORE_BUG_DETACH_RECOVERING },
 	{ "detach-old-packets", CORE_BUG_DETACH_OLD_PACKETS },
+	{ "orphans-stay", CORE_BUG_ORPHANS_STAY },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };

@@ -198,6 +198,13 @@ static bool sim_is_vacuumed(struct sim *s)
 	return check_is_vacuumed(s, vdetach_use_all(s), &why);
 }
 
+static bool sim_is_owned(struct sim *s)
+{
+	const char *why;
+
+	return check_is_owned(s, &why);
+}
+
 /* Somebody empties each record; after a while no file has anything of them */
 static void sim_vacuum(struct sim *s)
 {
@@ -241,6 +248,12 @@ static void sim_finish(struct sim *s)
 	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
 			   sim_is_quiet))
 		sim_tell_unanswered(s);
+	if (!s->has_failed &&
+	    !sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
+			   sim_is_owned)) {
+		check_is_owned(s, &why);
+		sim_fail(s, "liveness", "nobody owns %s", why);
+	}
 	for (uint32_t d = 0; d < vdetach_use_all(s); d++) {
 		for (uint32_t k = 0; k < s->keys; k++) {
 			for (uint32_t i = 0; i < s->n && !s->has_failed; i++) {

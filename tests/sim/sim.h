@@ -526,6 +526,8 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	       const struct vrecord *old);
 void check_del(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	       const struct vrecord *old);
+/* Whether somebody owns each record of which there are copies */
+bool check_is_owned(struct sim *s, const char **why);
 /* Whether no file has anything left of the records that are empty */
 bool check_is_vacuumed(struct sim *s, uint32_t dbs, const char **why);
 void check_hold(struct sim *s, struct vclient *c);

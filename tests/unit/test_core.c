@@ -392,6 +392,86 @@ static void test_refuses(void **state)
 }
 
 /* What was refused by the owner is an error to the clients that wait for it */
+static void time_goes(struct world *w, uint64_t ms)
+{
+	w->now += ms;
+	core_tick(w->core);
+}
+
+/* How many records the peer is told to adopt */
+static unsigned int adopts(struct core *c)
+{
+	struct slice run[2];
+	size_t n = core_peer_output(c, 1, run), sent = 0;
+	unsigned int found = 0;
+	struct packet p;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t at = 0; at < run[i].len; at += p.raw.len) {
+			uint32_t size;
+
+			memcpy(&size, run[i].p + at, sizeof(size));
+			assert_int_equal(packet_decode(slice_of(run[i].p + at, size), &p), 0);
+			found += p.type == PACKET_ADOPT;
+			assert_true(p.type != PACKET_ADOPT || p.rsn > 9);
+		}
+		sent += run[i].len;
+	}
+	core_peer_sent(c, 1, sent);
+	return found;
+}
+
+static uint64_t orphans(const struct core *c)
+{
+	struct core_status s;
+
+	core_status(c, &s);
+	return s.orphans;
+}
+
+/* What nobody owns is adopted when all reports are in, some in each tick, none while much is queued */
+static void test_orphans(void **state)
+{
+	enum { ORPHANS = 300, MANY = 9 << 20 };
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+	static uint8_t buf[65536], big[MANY];
+	struct writer p;
+
+	(void)state;
+	core_sweep_end(c, call.db_id, core_generation(c));
+	p = packet_of(buf, sizeof(buf), PACKET_REPORT, core_generation(c), 1);
+	writer_u32(&p, call.db_id);
+	writer_u32(&p, ORPHANS + 1);
+	for (uint32_t i = 0; i <= ORPHANS; i++) {
+		writer_u64(&p, 9);
+		writer_u8(&p, i == ORPHANS); /* the last one is owned */
+		writer_block(&p, &i, sizeof(i));
+	}
+	assert_int_equal(input(c, &p), CORE_TAKEN);
+	assert_int_equal(orphans(c), ORPHANS);
+	time_goes(&w, 10);
+	assert_int_equal(adopts(c), 0);
+	p = packet_of(buf, sizeof(buf), PACKET_DONE, core_generation(c), 2);
+	assert_int_equal(input(c, &p), CORE_TAKEN);
+	assert_int_equal(orphans(c), ORPHANS);
+	assert_true(core_deadline_ms(c) <= w.now + 10);
+	core_message(c, 1, 7, slice_of(big, sizeof(big)));
+	time_goes(&w, 10);
+	assert_int_equal(adopts(c), 0); /* and now all that was queued is sent */
+	assert_true(core_deadline_ms(c) > w.now + 10);
+	for (unsigned int found = 0, n; found < ORPHANS; found += n) {
+		time_goes(&w, 100);
+		n = adopts(c);
+		assert_in_range(n, 1, ORPHANS / 2);
+		assert_int_equal(orphans(c), ORPHANS - found - n);
+	}
+	time_goes(&w, 100);
+	assert_int_equal(adopts(c), 0);
+	core_free(c);
+}
+
 static void test_is_refused(void **state)
 {
 	struct world w;
@@ -495,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_lends),
+		cmocka_unit_test(test_orphans),
 		cmocka_unit_test(test_is_refused),
 		cmocka_unit_test(test_grant_without_lock),
 		cmocka_unit_test(test_forward_is_congested),
