@@ -15,7 +15,7 @@ tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c
 tests_cluster_hold_lock_LDADD = libcotdb.la
 # no wrapper script: it is copied into a node, where libcotdb is installed
 tests_cluster_hold_lock_LDFLAGS = -no-install
-EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-controls tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-persistent tests/ctdb/test-readonly tests/ctdb/test-samba tests/ctdb/test-traverse
+EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-commit-kill tests/ctdb/test-controls tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-persistent tests/ctdb/test-readonly tests/ctdb/test-samba tests/ctdb/test-traverse
 EXTRA_DIST += tests/samba/smb.py tests/samba/torture.py tests/samba/load.py tests/samba/compare-torture tests/samba/ctdbd-passes tests/samba/long-compare tests/samba/long-kill tests/samba/test-serve tests/samba/test-torture
 EXTRA_DIST += tests/ctdb/test-vacuum
 noinst_PROGRAMS += tests/ctdb/fill-db

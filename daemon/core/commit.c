@@ -22,6 +22,12 @@
  * commit, is older than any of those, and cannot bring back what the client is about to find
  * missing. Only now it is told COMMIT_VIEW_CHANGED, and finds in its own file whether the commit
  * has happened.
+ *
+ * When the client goes before the decision, the commit is given up. After it nothing can be called
+ * off, and until the end nobody can tell by a sequence number whether it has happened. So until then
+ * the client is still told to exist (core_is_committing): whoever waits for a lock that it held
+ * would otherwise read the old number, commit with the next one, be refused, find that number in its
+ * file, and take the dead client's commit for its own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +35,7 @@
 #include "lib/payload.h"
 
 #define COMMIT_RETRY_MS	  20
+#define COMMIT_ORPHAN_MS  60000 /* so long a client that is gone is told to exist */
 #define COMMIT_TIMEOUT(c) ((c)->config.peer_timeout_ms * 3ULL + 1000)
 
 int commit_read(struct slice records, uint32_t db_id, uint64_t *seq)
@@ -63,7 +70,9 @@ static void commit_end(struct core *c, struct commit *m, int status, const char 
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
-	if (m->client != 0)
+	if (m->is_orphan)
+		message_client_gone(c, m->client);
+	else
 		c->ops->committed(c->world, m->client, m->reqid, status, text);
 	free(m->records);
 	free(m);
@@ -330,10 +339,7 @@ void commit_activate(struct core *c)
 			m->records = NULL;
 			m->len = 0;
 		}
-		if (m->client == 0)
-			commit_end(c, m, 0, ""); /* nobody is told, so nothing has to be settled */
-		else
-			commit_begin(c, m);
+		commit_begin(c, m);
 	}
 }
 
@@ -345,10 +351,25 @@ void commit_client_gone(struct core *c, uint64_t client)
 		next = m->next;
 		if (m->client != client)
 			continue;
-		m->client = 0;
-		if (m->state == COMMIT_WAITING)
-			commit_end(c, m, 0, "");
+		m->is_orphan = true;
+		m->orphan_until_ms = core_now(c) + COMMIT_ORPHAN_MS;
+		if (m->is_settling || m->state == COMMIT_DECIDED)
+			continue;
+		if (m->state == COMMIT_PREPARING)
+			commit_send(c, m, PACKET_ABORT);
+		commit_end(c, m, 0, "");
 	}
+}
+
+bool core_is_committing(const struct core *c, uint64_t client)
+{
+	uint64_t now_ms = c->ops->now_ms(c->world);
+
+	for (const struct commit *m = c->commits; m != NULL; m = m->next)
+		if (m->client == client)
+			return !m->is_orphan || (now_ms < m->orphan_until_ms &&
+						 !core_has_bug(c, CORE_BUG_GONE_EARLY));
+	return false;
 }
 
 static uint64_t commit_due(const struct commit *m)

@@ -246,6 +246,7 @@ enum core_bug {
 	CORE_BUG_LOCATION_LATE_LOSES = 1 << 10, /* R4: LOCATION does not settle a waiting request */
 	CORE_BUG_SESSION_FORGETS = 1 << 11,  /* R7: a reconnect loses what was in flight */
 	CORE_BUG_ANSWER_EARLY = 1 << 12,     /* I6: a client is answered before all have applied */
+	CORE_BUG_GONE_EARLY = 1 << 28,       /* I6: a client is told to be gone before its commit ended */
 	CORE_BUG_COMMIT_EARLY = 1 << 13,     /* I6: COMMIT is sent before all have prepared */
 	CORE_BUG_VACUUM_NO_TOMBSTONE = 1 << 14, /* R8: old copies are not made empty first */
 	CORE_BUG_VACUUM_OWN_FIRST = 1 << 15, /* R8: the own copy is deleted first */
@@ -395,7 +396,11 @@ void core_waiting(const struct core *c, struct core_waiting *w);
 void core_waiting_fail(struct core *c, uint64_t since_ms, const char *why);
 void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n);
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie);
+/* What it has asked for is not answered any more */
 void core_client_gone(struct core *c, uint64_t client);
+/* Whether a commit of this client is under way; one that was decided goes on without its client, which
+ * may be asked for here by its id, and has its srvids, until that has ended (for a minute at most) */
+bool core_is_committing(const struct core *c, uint64_t client);
 /* A client has emptied this record: it is deleted when nobody has used it for a while */
 void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key);
 /* How long an empty record rests, and the time between two passes over the files when something may

@@ -274,7 +274,8 @@ struct commit {
 	enum commit_state state;
 	bool is_whole;
 	bool is_settling; /* the view has changed under it: then the client is told, not before */
-	uint64_t client;  /* 0: gone */
+	bool is_orphan;   /* the client is gone, and the commit was decided */
+	uint64_t client, orphan_until_ms;
 	uint32_t reqid, db_id;
 	uint64_t id, until_ms, retry_ms;
 	uint64_t has_answered[CORE_MAX_NODES / 64];

@@ -295,9 +295,10 @@ void core_client_gone(struct core *c, uint64_t client)
 			keystate_drop_if_idle(c, k);
 		}
 	}
-	message_client_gone(c, client);
 	traverse_client_gone(c, client);
 	commit_client_gone(c, client);
+	if (!core_is_committing(c, client)) /* else its srvids go with its commit */
+		message_client_gone(c, client);
 	core_run(c);
 }
 

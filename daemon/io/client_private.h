@@ -116,6 +116,7 @@ struct clients {
 	size_t restores_n;
 	struct byte_queue answers;     /* client_service.c: to what the tools have asked */
 	uint32_t told_generation;      /* RECONFIGURE was sent for it */
+	struct client_orphan *orphans; /* control_client.c: gone, but not their commits */
 	uint64_t waits_logged_ms;      /* client_waits.c */
 	uint64_t inactive_since_ms;    /* 0: the node is active */
 	struct control_late *late;     /* control_late.c */

@@ -471,6 +471,7 @@ void control_client_gone(struct clients *s, struct client *cl)
 	control_notify_fire(s, cl);
 	if (s->is_closing)
 		return;
+	control_orphan_add(s, cl);
 	control_attach_client_gone(s, cl->id);
 	control_restore_client_gone(s, cl->id);
 	for (struct control_wait **at = &s->control->waits; *at;) {
@@ -517,6 +518,7 @@ void control_close(struct clients *s)
 	control_detach_close(s);
 	control_restore_close(s);
 	control_seqnum_close(s);
+	control_orphans_free(s);
 	control_late_second(s);
 	while (state->waits) {
 		struct control_wait *wait = state->waits;

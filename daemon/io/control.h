@@ -57,6 +57,8 @@ int control_open(struct clients *s);
 void control_close(struct clients *s);
 /* Ends what waits for this client; tells those that it registered notifications for */
 void control_client_gone(struct clients *s, struct client *cl);
+void control_orphan_add(struct clients *s, const struct client *cl);
+void control_orphans_free(struct clients *s);
 /* One REQ_CONTROL from a client */
 void control_request(struct client *cl, const struct packet_header *h, const struct req_control *m);
 /* A malformed one, of which only the header could be read */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include "daemon/log.h"
 
 /* Of one client, all together. They go out when it is gone, and nobody is left who could be made to
  * wait, so these bound what they can fill a peer's queue with. Samba has one, of a few bytes. */
@@ -95,14 +96,89 @@ void control_notify_fire(struct clients *s, struct client *cl)
 	}
 }
 
-/* Is there a connection of that process (with that srvid, if has_srvid)? One that is closed
- * already, but not handled to its end, does not count. */
-static bool is_connected(struct control_request *r, int32_t pid, bool has_srvid, uint64_t srvid)
+/*
+ * Does a process exist? Samba asks that about who holds a lock, to take it over. So a process that
+ * has ended while a commit of it is under way exists until that has ended: before, nobody can tell
+ * what the next one will find in the database (core/commit.c).
+ */
+struct client_orphan {
+	struct client_orphan *next;
+	uint64_t id;
+	pid_t pid;
+};
+
+void control_orphan_add(struct clients *s, const struct client *cl)
+{
+	struct client_orphan *one;
+
+	if (!core_is_committing(s->engine->core, cl->id))
+		return;
+	one = malloc(sizeof(*one));
+	if (one == NULL) {
+		log_error("no memory: a client that is gone is not told to exist until its commit has "
+			  "ended | pid=%d",
+			  (int)cl->pid);
+		return;
+	}
+	*one = (struct client_orphan){ s->orphans, cl->id, cl->pid };
+	s->orphans = one;
+}
+
+void control_orphans_free(struct clients *s)
+{
+	struct client_orphan *one;
+
+	while ((one = s->orphans) != NULL) {
+		s->orphans = one->next;
+		free(one);
+	}
+}
+
+/* Those whose commit has ended are forgotten */
+static void orphans_forget(struct clients *s)
+{
+	struct client_orphan **at = &s->orphans;
+
+	while (*at != NULL) {
+		struct client_orphan *one = *at;
+
+		if (core_is_committing(s->engine->core, one->id)) {
+			at = &one->next;
+			continue;
+		}
+		*at = one->next;
+		free(one);
+	}
+}
+
+/* NULL: any */
+static bool has_srvid(struct control_request *r, uint64_t client, const uint64_t *srvid)
+{
+	return srvid == NULL || core_is_registered(r->engine->core, client, *srvid);
+}
+
+static bool is_committing(struct control_request *r, int32_t pid, const uint64_t *srvid)
+{
+	orphans_forget(r->clients);
+	for (const struct client_orphan *one = r->clients->orphans; one != NULL; one = one->next)
+		if (one->pid == pid && has_srvid(r, one->id, srvid))
+			return true;
+	for (size_t i = 0; i < r->clients->slots; i++) {
+		struct client *cl = client_at(r->clients, i);
+		if (cl && cl->pid == pid && core_is_committing(r->engine->core, cl->id) &&
+		    has_srvid(r, cl->id, srvid))
+			return true;
+	}
+	return false;
+}
+
+/* Is there a connection of that process? One that is closed already, but not handled to its end,
+ * does not count. */
+static bool is_connected(struct control_request *r, int32_t pid, const uint64_t *srvid)
 {
 	for (size_t i = 0; i < r->clients->slots; i++) {
 		struct client *cl = client_at(r->clients, i);
-		if (cl && cl->pid == pid && !cl->is_eof &&
-		    (!has_srvid || core_is_registered(r->engine->core, cl->id, srvid)))
+		if (cl && cl->pid == pid && !cl->is_eof && has_srvid(r, cl->id, srvid))
 			return true;
 	}
 	return false;
@@ -115,7 +191,8 @@ int32_t control_process_exists(struct control_request *r, struct control_answer 
 
 	if (cursor_u32(&c, &pid) || (int32_t)pid <= 0)
 		return control_refuse(a, "not a process id");
-	if (is_connected(r, (int32_t)pid, false, 0) && kill((int32_t)pid, 0) == 0)
+	if (is_committing(r, (int32_t)pid, NULL) ||
+	    (is_connected(r, (int32_t)pid, NULL) && kill((int32_t)pid, 0) == 0))
 		return 0;
 	return control_refuse(a, "no such process");
 }
@@ -127,7 +204,7 @@ int32_t control_check_pid_srvid(struct control_request *r, struct control_answer
 
 	if (ctdb_pid_srvid_decode(&c, &p) != 0)
 		return control_refuse(a, "malformed process id and srvid");
-	return is_connected(r, p.pid, true, p.srvid)
+	return is_committing(r, p.pid, &p.srvid) || is_connected(r, p.pid, &p.srvid)
 		   ? 0
 		   : control_refuse(a, "no such process with this srvid");
 }

@@ -3,13 +3,17 @@
  * commit.c: clients that commit to the persistent database, and invariant I6. They do what Samba's
  * do: take the lock (in some runs now and then without), read the sequence number in their own
  * file, commit with the next one, and when that fails look into the file again: done, or to be
- * tried again, or given up. A client that is gone was told nothing.
+ * tried again, or given up. A client that is gone was told nothing; its lock is taken by another
+ * one when its node says that it is gone, and not before its commit has ended.
  *
  * I6, checked whenever a client is told, and when a node's file is found good in a generation:
  *   - what a client was told of is in the file of every node of the generation, and in the file of
  *     each node that is active later;
  *   - what a client found missing when it was told of a failure is in none of these, ever;
- *   - in the end all files are equal.
+ *   - in the end all files are equal;
+ *   - who has the lock does not find the sequence number that it has asked for with the commit of
+ *     another client, which it would take for its own. (Not checked until the next generation when
+ *     who had the lock was lost with its engine.)
  * One limit: a generation that begins without any node that has it cannot know of it. Corosync's
  * quorum does not keep that from happening: the only nodes with an active daemon may be down, while
  * others that had none make a quorum. Then there are two histories, and when they meet one is lost:
@@ -97,7 +101,7 @@ static void vcommitter_turn_later(struct sim *s, struct vcommitter *c, uint64_t 
 static void vcommitter_idle(struct sim *s, struct vcommitter *c)
 {
 	c->state = VCOMMITTER_IDLE;
-	if (s->commit_lock == c)
+	if (s->commit_lock == c && c->dead_id == 0)
 		s->commit_lock = NULL;
 	vcommitter_turn_later(s, c, 1000 + sim_delay(s, 5 * s->think_us));
 }
@@ -145,13 +149,32 @@ static void vcommitter_send(struct sim *s, struct vcommitter *c)
 	event_after(s, sim_delay(s, s->store_us), vcommitter_on_send, c, NULL, c->turn);
 }
 
+/* Its holder, or its holder's node, is gone */
+static bool is_commit_lock_free(const struct sim *s)
+{
+	const struct vcommitter *c = s->commit_lock;
+
+	return c == NULL || !c->e->is_running ||
+	       (c->dead_id != 0 && !core_is_committing(c->e->core, c->dead_id));
+}
+
+/* Samba's would have it attached: this one may read a file that is not served yet */
+static bool vreplica_is_served(struct vengine *e)
+{
+	struct core_db_info info;
+
+	return core_node_is_active(e->core, e->node->pnn) && vreplica_info(e, &info) &&
+	       !info.is_behind;
+}
+
 static void vcommitter_begin(struct sim *s, struct vcommitter *c)
 {
-	if (s->commit_lock != NULL && !s->commit_lock->e->is_running)
-		s->commit_lock = NULL; /* its holder's node is gone */
-	if (s->commit_lock == NULL)
+	c->has_lock = is_commit_lock_free(s) && vreplica_is_served(c->e) &&
+		      core_generation(c->e->core) > s->lock_lost_generation;
+	if (is_commit_lock_free(s)) {
 		s->commit_lock = c;
-	else if (!s->is_commit_lock_loose || !sim_chance(s, 20)) {
+		c->dead_id = 0;
+	} else if (!s->is_commit_lock_loose || !sim_chance(s, 20)) {
 		vcommitter_turn_later(s, c, 1000 + sim_delay(s, s->think_us));
 		return;
 	}
@@ -189,6 +212,7 @@ void vcommit_now(struct sim *s, struct vengine *e)
 	if (e->committer.state == VCOMMITTER_NONE)
 		return;
 	s->commit_lock = NULL;
+	e->committer.dead_id = 0;
 	vcommitter_begin(s, &e->committer);
 }
 
@@ -238,6 +262,11 @@ void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, con
 	if (status == 0 && !is_done)
 		sim_fail(s, "I6 (lost commit)", "commit %u is not on node %u itself", c->commit,
 			 e->node->pnn);
+	if (status != 0 && !is_done && !s->is_commit_lock_loose && c->has_lock && !c->is_whole &&
+	    e->node->pfile.n == c->n)
+		sim_fail(s, "I6 (another's commit)",
+			 "node %u has commit %u under the number of commit %u, whose client takes it for its own",
+			 e->node->pnn, e->node->pfile.commit[c->n % SIM_COMMITS], c->commit);
 	c->has_done = is_done;
 	/* As a client would: nothing has come between, so it is the same commit once more */
 	if (!is_done && e->node->pfile.n + 1 + c->is_whole == c->n && (s->is_quiet || sim_chance(s, 60)) &&
@@ -264,6 +293,7 @@ static void vcommitter_on_accident(struct sim *s, void *object, void *data, uint
 	if (!vengine_can_run(e) || c->state != VCOMMITTER_WAITING)
 		return;
 	sim_trace(s, "node %u: the client of commit %u dies", e->node->pnn, c->commit);
+	c->dead_id = s->commit_lock == c ? c->id : 0;
 	core_client_gone(e->core, c->id++);
 	vcommitter_idle(s, c);
 	vengine_after(e);
@@ -284,6 +314,15 @@ void vcommit_engine_gone(struct sim *s, struct vengine *e)
 {
 	e->committer.state = VCOMMITTER_NONE;
 	e->committer.turn++;
-	if (s->commit_lock == &e->committer)
-		s->commit_lock = NULL;
+	e->committer.dead_id = 0;
+	if (s->commit_lock != &e->committer)
+		return;
+	s->commit_lock = NULL;
+	for (uint32_t i = 0; i < s->n; i++) { /* its commit may be decided, and not in the files yet */
+		const struct vengine *other = s->node[i].engine;
+
+		if (other != NULL && other->core != NULL &&
+		    core_generation(other->core) > s->lock_lost_generation)
+			s->lock_lost_generation = core_generation(other->core);
+	}
 }

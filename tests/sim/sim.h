@@ -250,6 +250,8 @@ struct vcommitter {
 	uint32_t reqid, commit, n, tries; /* the commit's number, and the sequence number it sets */
 	bool is_whole;			  /* it replaces all: the number is 2 higher */
 	bool has_done;			  /* one that was asked for at the end */
+	bool has_lock;			  /* while this commit is made */
+	uint64_t dead_id;		  /* had it, and has died; 0: nobody */
 };
 /* What a client was told of */
 struct vtold {
@@ -634,6 +636,7 @@ struct sim {
 	uint32_t next_commit;
 	struct vcommitter *commit_lock;
 	bool is_commit_lock_loose;
+	uint32_t lock_lost_generation;
 	struct vtold told[SIM_COMMITS];
 	size_t told_n;
 	uint32_t last_nodes; /* set of the nodes in the generation that began last */

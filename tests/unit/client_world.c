@@ -49,6 +49,8 @@ struct core {
 	struct core_traverse traverse; /* the last one */
 	uint64_t traverse_client;
 	uint32_t records_left;
+	bool is_commit_hanging;
+	uint64_t committing; /* the client; 0: none */
 };
 
 /* ---- core
@@ -124,6 +126,13 @@ static void world_command(struct core *c, struct slice data)
 	case WORLD_NOT_CONGESTED:
 		c->is_congested = command == WORLD_CONGESTED;
 		break;
+	case WORLD_COMMITS_HANG:
+		c->is_commit_hanging = true;
+		break;
+	case WORLD_COMMITS_END:
+		c->is_commit_hanging = false;
+		c->committing = 0;
+		break;
 	case WORLD_NEW_GENERATION:
 		c->generations++;
 		break;
@@ -173,7 +182,7 @@ bool core_is_registered(const struct core *c, uint64_t client, uint64_t srvid)
 
 void core_client_gone(struct core *c, uint64_t client)
 {
-	for (size_t i = 0; i < c->regs;)
+	for (size_t i = 0; i < c->regs && c->committing != client;)
 		if (c->reg[i].client == client)
 			c->reg[i] = c->reg[--c->regs];
 		else
@@ -233,7 +242,15 @@ void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id
 		 struct slice records)
 {
 	(void)db_id, (void)records;
-	clients_committed(c->engine, client, reqid, COMMIT_REFUSED, "refused");
+	if (c->is_commit_hanging)
+		c->committing = client;
+	else
+		clients_committed(c->engine, client, reqid, COMMIT_REFUSED, "refused");
+}
+
+bool core_is_committing(const struct core *c, uint64_t client)
+{
+	return c->committing == client;
 }
 
 void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key)

@@ -16,6 +16,8 @@ enum world_command {
 	WORLD_NODE_2_CONGESTED,
 	WORLD_NODE_2_NOT_CONGESTED,
 	WORLD_NEW_GENERATION,
+	WORLD_COMMITS_HANG, /* the next one does not end before WORLD_COMMITS_END */
+	WORLD_COMMITS_END,
 };
 
 /* Of the databases' files, which there are none of */

@@ -120,13 +120,47 @@ static void test_refused(void **state)
 	assert_int_equal(w.status, COMMIT_REFUSED);
 	/* nothing is left of all these */
 	commit(c, 1, 1);
+	assert_int_equal(w.committed, 4);
+	core_free(c);
+}
+
+/* Who is gone before the decision has not committed; after it, exists until that has ended */
+static void test_client_gone(void **state)
+{
+	struct world w;
+	struct core *c = with_persistent(&w, node_alone(&w));
+
+	(void)state;
+	commit(c, 1, 1);
+	assert_true(core_is_committing(c, 1));
 	core_client_gone(c, 1);
+	assert_false(core_is_committing(c, 1));
 	core_commit_checked(c, p_id(), w.checking, 0);
+	assert_int_equal(w.applying, 0);
+
+	core_register(c, 2, 77);
+	commit(c, 2, 1);
+	core_commit_checked(c, p_id(), w.checking, 0);
+	core_client_gone(c, 2);
 	deliver(&w);
+	assert_int_not_equal(w.applying, 0);
+	assert_true(core_is_committing(c, 2) && core_is_registered(c, 2, 77));
+	assert_false(core_is_committing(c, 1));
+	commit(c, 3, 1); /* refused: it is not over */
+	assert_int_equal(w.committed, 1);
+	assert_int_equal(w.status, COMMIT_REFUSED);
 	core_commit_applied(c, p_id(), w.applying, 0);
-	assert_int_equal(w.committed, 4);
-	commit(c, 1, 2);
-	assert_int_equal(w.committed, 4);
+	assert_false(core_is_committing(c, 2) || core_is_registered(c, 2, 77));
+	assert_int_equal(w.committed, 1);
+
+	commit(c, 4, 2); /* which does not end */
+	core_commit_checked(c, p_id(), w.checking, 0);
+	core_client_gone(c, 4);
+	deliver(&w);
+	w.now += 59999;
+	assert_true(core_is_committing(c, 4));
+	w.now += 1;
+	assert_false(core_is_committing(c, 4));
 	core_free(c);
 }
 
@@ -366,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),	     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_client_gone),
 		cmocka_unit_test(test_with_peer),    cmocka_unit_test(test_member),
 		cmocka_unit_test(test_view_changes), cmocka_unit_test(test_sends),
 		cmocka_unit_test(test_receives),     cmocka_unit_test(test_nobody_has_it),

@@ -5,8 +5,10 @@
  */
 #include "client_peer.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "daemon/io/control.h"
 #include "lib/jenkins.h"
@@ -88,6 +90,85 @@ static void test_sizes(void **state)
 	expect_size(p, CTDB_CONTROL_DB_PUSH_START, 16);
 	expect_size(p, CTDB_CONTROL_PROCESS_EXISTS, 4);
 	expect_size(p, CTDB_CONTROL_CHECK_PID_SRVID, 12);
+	peer_close(p);
+}
+
+/* ---- processes
+ * --------------------------------------------------------------------------------------- */
+
+#define ORPHAN_SRVID 0xAE00000000000042ULL
+
+/* A process that registers a srvid, commits, and is killed */
+static pid_t orphan(void)
+{
+	uint32_t records[2] = { 0 };
+	struct answer a;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct peer *p = peer_open();
+		uint32_t last;
+
+		peer_ask(p, 0, CTDB_CONTROL_REGISTER_SRVID, ORPHAN_SRVID, 0, NULL, 0);
+		peer_ask(p, 0, CTDB_CONTROL_TRANS3_COMMIT, 0, 0, records, sizeof(records));
+		last = peer_ask(p, 0, CTDB_CONTROL_GET_PNN, 0, 0, NULL, 0);
+		do /* all before it has been read, too */
+			peer_receive(p, &a);
+		while (a.h.reqid != last);
+		if (write(ready[1], "", 1) == 1)
+			(void)pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	return pid;
+}
+
+/* As the controls of node dest tell it: the process, and with its srvid; not with another */
+static bool process_is_told(struct peer *p, uint32_t dest, pid_t pid)
+{
+	uint8_t data[12];
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+	bool is_told = peer_control(p, dest, CTDB_CONTROL_PROCESS_EXISTS, &pid, 4, &a) == 0;
+
+	writer_u32(&w, (uint32_t)pid);
+	writer_u64(&w, ORPHAN_SRVID);
+	assert_int_equal(peer_control(p, dest, CTDB_CONTROL_CHECK_PID_SRVID, data, w.len, &a) == 0, is_told);
+	data[4] ^= 1;
+	assert_int_equal(peer_control(p, dest, CTDB_CONTROL_CHECK_PID_SRVID, data, w.len, &a), -1);
+	return is_told;
+}
+
+/* Who dies in a commit exists until that has ended */
+static void test_orphan(void **state)
+{
+	struct peer *p = peer_open();
+	pid_t pid;
+
+	(void)state;
+	peer_command(p, WORLD_COMMITS_HANG);
+	pid = orphan();
+	for (int i = 0; i < 20; i++) { /* its end has been seen some time */
+		assert_true(process_is_told(p, 0, pid));
+		assert_true(process_is_told(p, 1, pid));
+		assert_int_equal(usleep(5000), 0);
+	}
+	peer_command(p, WORLD_COMMITS_END);
+	expect_well();
+	assert_false(process_is_told(p, 0, pid));
+	assert_false(process_is_told(p, 1, pid));
+	pid = orphan(); /* refused at once */
+	assert_false(process_is_told(p, 0, pid));
+	peer_command(p, WORLD_COMMITS_HANG);
+	(void)orphan(); /* is left when the engine ends */
 	peer_close(p);
 }
 
@@ -472,6 +553,7 @@ static int tests_run(void)
 #define ACTIVE(test) cmocka_unit_test_setup_teardown(test, peer_setup_active, peer_teardown)
 	const struct CMUnitTest tests[] = {
 		ACTIVE(test_sizes),
+		ACTIVE(test_orphan),
 		ACTIVE(test_detach),
 		ACTIVE(test_restore),
 		ACTIVE(test_tcp),
