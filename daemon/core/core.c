@@ -225,7 +225,11 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_REVOKE:
 	case PACKET_REVOKED:
 	case PACKET_UNCOPY:
+	case PACKET_WHOHAS:
 		record_packet(c, from, p);
+		break;
+	case PACKET_HAS:
+		resolve_has(c, from, p);
 		break;
 	case PACKET_MESSAGE:
 		message_deliver(c, p->srvid, p->data);

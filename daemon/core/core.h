@@ -261,6 +261,8 @@ enum core_bug {
 	CORE_BUG_DETACH_IN_USE = 1 << 18,    /* a database is detached while clients use it */
 	CORE_BUG_DETACH_RECOVERING = 1 << 25, /* ... in a recovery, and what it has brought counts */
 	CORE_BUG_DETACH_OLD_PACKETS = 1 << 26, /* ... attached again, and gets the old one's records */
+	CORE_BUG_WHOHAS_FIRST = 1 << 30, /* R5: the first answer decides */
+	CORE_BUG_WHOHAS_LEAVES_COPY = 1 << 29, /* a copy that was told of can still be read */
 	CORE_BUG_ORPHANS_STAY = 1 << 27, /* what a lost node owned is nobody's until it is asked for */
 };
 
@@ -507,7 +509,7 @@ struct core_status {
 	struct core_gate_status gate[CORE_GATE_COUNT];
 	uint32_t views, recoveries;
 	uint64_t last_recovery_start_ms, last_recovery_end_ms;
-	uint64_t calls, calls_pending, handoffs_in, handoffs_out, copies_in, copies_out, revokes, forwards, created, adopted, parked;
+	uint64_t calls, calls_pending, handoffs_in, handoffs_out, copies_in, copies_out, revokes, forwards, created, adopted, resolutions, parked;
 	uint64_t packets_sent, packets_received, locations;
 	uint64_t orphans; /* that this node, as the lmaster, is to have adopted */
 	uint64_t vacuum_scheduled, vacuum_candidates, vacuum_returned, vacuum_overflows, vacuum_passes;

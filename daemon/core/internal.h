@@ -212,13 +212,19 @@ struct location {
 	uint32_t hash;
 	uint32_t db_id;
 	uint32_t holder; /* owner if definitive, else who offers the best copy, or unknown */
-	uint16_t waiting_n;
 	uint16_t keylen_lo; /* length of the key: lo | hi << 16 */
 	uint8_t keylen_hi;
 	bool is_definitive;
 	bool is_sole; /* made new for holder in this generation, and never moved: no other copy exists */
-	uint32_t *waiting; /* those whose request waits for the sweep */
+	struct resolution *resolution; /* NULL: nobody waits for it */
 	uint8_t key[];
+};
+/* Requests that wait until it is known where the record is (resolve.c) */
+struct resolution {
+	uint64_t awaited[CORE_MAX_NODES / 64]; /* who has not answered yet whether he has it */
+	uint32_t awaited_n;
+	uint32_t n;
+	uint32_t orig[];
 };
 struct chunk {
 	struct chunk *next;
@@ -489,6 +495,8 @@ enum packet_type {
 	PACKET_DELETE, /* lmaster -> others: the record is gone, at that rsn */
 	PACKET_ERASE,  /* lmaster -> others: the same behind u64 ticket: empty your copy */
 	PACKET_ERASED, /* ... done: u32 db, u64 ticket, u32 n, n bits: 1 if it was refused */
+	PACKET_WHOHAS, /* lmaster -> all, in a recovery: u32 db, block key */
+	PACKET_HAS,    /* ... the answer: u32 db, u64 rsn, u8 enum has (is_new), block key */
 	PACKET_TYPES
 };
 struct packet {
@@ -697,7 +705,9 @@ void readonly_lend(struct core *c, const struct packet *f, struct record_header 
 /* Calls in the copies; what waits at k goes on when none is left */
 void readonly_revoke(struct core *c, struct keystate *k);
 void readonly_packet(struct core *c, uint32_t from, const struct packet *p);
-/* A copy of an older generation: not to be read any more before DONE is sent */
+/* A copy of an older generation that somebody asks for: not to be read any more; 0, -errno */
+int readonly_close(struct core *c, const struct packet *p);
+/* ... that the sweep has found: not to be read any more before DONE is sent */
 void readonly_swept(struct core *c, uint32_t db_id, struct slice key);
 void readonly_activate(struct core *c);
 
@@ -711,6 +721,7 @@ void hint_learn(struct core *c, uint64_t hash, uint32_t giver);
 uint32_t hint_giver(struct core *c, uint64_t hash); /* or CORE_UNKNOWN_PNN */
 
 /* location.c */
+struct location *location_known(const struct core *c, uint32_t db_id, struct slice key);
 void location_reset(struct core *c);
 void location_request(struct core *c, const struct packet *p);
 void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster,
@@ -731,6 +742,19 @@ void location_forget(struct core *c, uint32_t db_id, struct slice key, uint64_t 
 /* A node has an empty copy. True: the record is absent, the copy can go. One that nobody owns is
  * adopted. */
 bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t from, uint64_t rsn);
+
+/* Nobody is known to have more than what has been told: who waits gets the record from the holder of
+ * its highest rsn, who adopts it, or as a new one */
+void location_decide(struct core *c, struct location *l);
+static inline struct slice location_key(const struct location *l)
+{
+	return slice_of(l->key, (size_t)l->keylen_lo | (size_t)l->keylen_hi << 16);
+}
+
+/* resolve.c */
+void resolve_wait(struct core *c, struct location *l, uint32_t orig);
+void resolve_whohas(struct core *c, uint32_t from, const struct packet *p); /* with the chain lock held */
+void resolve_has(struct core *c, uint32_t from, const struct packet *p);
 
 /* parked.c */
 void parked_begin(struct core *c, struct keystate *k);

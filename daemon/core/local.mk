@@ -21,6 +21,7 @@ libcore_a_SOURCES = \
 	daemon/core/parked.c \
 	daemon/core/readonly.c \
 	daemon/core/record.c \
+	daemon/core/resolve.c \
 	daemon/core/replica.c \
 	daemon/core/request.c \
 	daemon/core/roster.c daemon/core/roster.h \

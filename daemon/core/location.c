@@ -8,14 +8,9 @@
  * rsn. An offer is the best copy that a member reported of a record that it does not own. Then:
  *
  *   definitive                   -> forward the request there, as definitive
- *   not, sweep not done          -> the request waits: a report, or a LOCATION, may still come, and
- *                                   settles it when it does (R4)
+ *   not, sweep not done          -> all members are asked for this record (resolve.c)
  *   offered, sweep done          -> an orphan: the holder of its highest rsn adopts it
  *   unknown, sweep done          -> the record is new: the asking node creates it
- *
- * So nothing is decided before all is known, and nobody has to be asked (WHOHAS): the price is that
- * requests for orphans and new records wait for the sweep. Local hits, and records with a living
- * owner, do not.
  *
  * Nor do orphans have to be asked for. When the sweep is done they are adopted, some in each tick,
  * beside the work: only what somebody owns is told by a traverse, and deleted when it is empty.
@@ -59,14 +54,9 @@ static struct location *entry_alloc(struct location_table *t, size_t keylen)
 	return p;
 }
 
-static size_t location_keylen(const struct location *l)
-{
-	return (size_t)l->keylen_lo | (size_t)l->keylen_hi << 16;
-}
-
 static bool entry_is_alone(const struct location *l)
 {
-	return (sizeof(*l) + location_keylen(l) + 15) / 16 >= LOCATION_CLASSES;
+	return (sizeof(*l) + location_key(l).len + 15) / 16 >= LOCATION_CLASSES;
 }
 
 /* Somebody has a copy of it, and nobody is known as its owner */
@@ -81,12 +71,12 @@ static void entry_free(struct location_table *t, struct location *l)
 
 	t->n--;
 	t->orphans -= entry_is_orphan(l);
-	free(l->waiting);
+	free(l->resolution);
 	if (entry_is_alone(l)) {
 		free(l);
 		return;
 	}
-	spare = &t->spare[(sizeof(*l) + location_keylen(l) + 15) / 16];
+	spare = &t->spare[(sizeof(*l) + location_key(l).len + 15) / 16];
 	l->next = *spare;
 	*spare = l;
 }
@@ -99,7 +89,7 @@ void location_reset(struct core *c)
 	for (size_t i = 0; i < t->buckets; i++) {
 		for (struct location *l = t->bucket[i], *next; l != NULL; l = next) {
 			next = l->next;
-			free(l->waiting);
+			free(l->resolution);
 			if (entry_is_alone(l))
 				free(l);
 		}
@@ -161,7 +151,7 @@ static struct location **location_find(const struct core *c, uint32_t hash, uint
 	struct location **at = &t->bucket[hash & (t->buckets - 1)];
 
 	while (*at != NULL && ((*at)->hash != hash || (*at)->db_id != db_id ||
-			       !slice_equal(slice_of((*at)->key, location_keylen(*at)), key)))
+			       !slice_equal(location_key(*at), key)))
 		at = &(*at)->next;
 	return at;
 }
@@ -198,25 +188,28 @@ static void location_forward(struct core *c, struct location *l, uint32_t orig)
 			    .orig = orig,
 			    .rsn = l->rsn,
 			    .is_definitive = 1,
-			    .key = slice_of(l->key, location_keylen(l)) };
+			    .key = location_key(l) };
 
 	packet_send(c, l->holder, &p);
 }
 
 static void location_flush(struct core *c, struct location *l)
 {
-	for (size_t i = 0; i < l->waiting_n; i++)
-		location_forward(c, l, l->waiting[i]);
-	free(l->waiting);
-	l->waiting = NULL;
-	l->waiting_n = 0;
+	struct resolution *r = l->resolution;
+
+	if (r == NULL)
+		return;
+	l->resolution = NULL;
+	for (size_t i = 0; i < r->n; i++)
+		location_forward(c, l, r->orig[i]);
+	free(r);
 }
 
 static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 {
 	struct packet p = { .type = PACKET_ADOPT,
 			    .db_id = l->db_id,
-			    .key = slice_of(l->key, location_keylen(l)) };
+			    .key = location_key(l) };
 	uint64_t base = (uint64_t)c->active_generation << 32;
 
 	c->locations.orphans -= entry_is_orphan(l);
@@ -234,20 +227,6 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 	packet_send(c, l->holder, &p);
 }
 
-static void location_wait(struct location *l, uint32_t orig)
-{
-	for (size_t i = 0; i < l->waiting_n; i++) {
-		if (orig_pnn(l->waiting[i]) != orig_pnn(orig))
-			continue;
-		l->waiting[i] &= orig; /* the record itself, if one of the two wants it */
-		return;
-	}
-	l->waiting = realloc(l->waiting, (l->waiting_n + 1U) * sizeof(*l->waiting));
-	if (l->waiting == NULL)
-		abort();
-	l->waiting[l->waiting_n++] = orig;
-}
-
 /* REQUEST, or BOUNCE from where we had forwarded it */
 void location_request(struct core *c, const struct packet *p)
 {
@@ -263,7 +242,7 @@ void location_request(struct core *c, const struct packet *p)
 		l->holder = CORE_UNKNOWN_PNN;
 	}
 	if (!l->is_definitive && c->is_recovering) {
-		location_wait(l, p->orig);
+		resolve_wait(c, l, p->orig);
 		return;
 	}
 	if (!l->is_definitive) {
@@ -282,7 +261,8 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 	if (dmaster >= CORE_MAX_NODES)
 		return;
 	l = location_get(c, db_id, key);
-	if (l->waiting_n > 0 && !l->is_definitive && core_has_bug(c, CORE_BUG_LOCATION_LATE_LOSES))
+	if (l->resolution != NULL && !l->is_definitive &&
+	    core_has_bug(c, CORE_BUG_LOCATION_LATE_LOSES))
 		return;
 	if (l->is_definitive && rsn < l->rsn)
 		return;
@@ -306,17 +286,21 @@ void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t h
 	l->rsn = rsn;
 }
 
+void location_decide(struct core *c, struct location *l)
+{
+	if (!l->is_definitive)
+		location_adopt(c, l, orig_pnn(l->resolution->orig[0]));
+	location_flush(c, l);
+}
+
 void location_settle(struct core *c)
 {
 	struct location_table *t = &c->locations;
 
 	for (size_t i = 0; i < t->buckets; i++) {
 		for (struct location *l = t->bucket[i]; l != NULL; l = l->next) {
-			if (l->waiting_n == 0)
-				continue;
-			if (!l->is_definitive)
-				location_adopt(c, l, orig_pnn(l->waiting[0]));
-			location_flush(c, l);
+			if (l->resolution != NULL)
+				location_decide(c, l);
 		}
 	}
 }
@@ -365,7 +349,7 @@ uint64_t location_deadline(const struct core *c)
 
 /* ---- deletion (erase.c) ---- */
 
-static struct location *location_known(const struct core *c, uint32_t db_id, struct slice key)
+struct location *location_known(const struct core *c, uint32_t db_id, struct slice key)
 {
 	return c->locations.n == 0 ? NULL
 				   : *location_find(c, (uint32_t)core_hash(db_id, key), db_id, key);
@@ -376,7 +360,7 @@ bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key,
 {
 	const struct location *l = location_known(c, db_id, key);
 
-	if (l == NULL || !l->is_definitive || l->holder != holder || l->waiting_n > 0)
+	if (l == NULL || !l->is_definitive || l->holder != holder || l->resolution != NULL)
 		return false;
 	*is_sole = l->is_sole;
 	return true;

@@ -19,7 +19,8 @@ static bool packet_is_traverse(uint8_t type)
 bool packet_is_record(uint8_t type)
 {
 	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type) ||
-	       packet_is_commit(type) || packet_is_vacuum(type);
+	       packet_is_commit(type) || packet_is_vacuum(type) || type == PACKET_WHOHAS ||
+	       type == PACKET_HAS;
 }
 
 bool packet_is_vacuum(uint8_t type)
@@ -72,11 +73,13 @@ static int fields_decode(struct cursor *c, struct packet *p)
 	case PACKET_REVOKE:
 	case PACKET_REVOKED:
 	case PACKET_UNCOPY:
+	case PACKET_WHOHAS:
 		return cursor_u32(c, &p->db_id) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_LOCATION:
 		return cursor_u32(c, &p->db_id) || cursor_u32(c, &p->dmaster) ||
 		       cursor_u64(c, &p->rsn) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_ADOPT:
+	case PACKET_HAS:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_u8(c, &p->is_new) || cursor_block(c, CORE_MAX_KEY, &p->key);
 	case PACKET_ERASE:
@@ -180,6 +183,7 @@ static void fields_encode(struct writer *w, const struct packet *p)
 	case PACKET_REVOKE:
 	case PACKET_REVOKED:
 	case PACKET_UNCOPY:
+	case PACKET_WHOHAS:
 		writer_u32(w, p->db_id);
 		writer_block(w, p->key.p, p->key.len);
 		break;
@@ -190,6 +194,7 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		writer_block(w, p->key.p, p->key.len);
 		break;
 	case PACKET_ADOPT:
+	case PACKET_HAS:
 		writer_u32(w, p->db_id);
 		writer_u64(w, p->rsn);
 		writer_u8(w, p->is_new);

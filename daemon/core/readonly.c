@@ -220,7 +220,7 @@ static void readonly_copy(struct core *c, uint32_t from, const struct packet *p)
 }
 
 /* Data and rsn stay: it is a copy like any other (I3) */
-static void copy_close(struct core *c, const struct packet *p)
+int readonly_close(struct core *c, const struct packet *p)
 {
 	struct record_header h;
 	struct slice body = { 0 };
@@ -229,13 +229,14 @@ static void copy_close(struct core *c, const struct packet *p)
 
 	if (c->ops->get(c->world, p->db_id, p->key, &h, &body) != 0 || h.dmaster == c->self ||
 	    (h.flags & RECORD_IS_COPY) == 0)
-		return;
+		return 0;
 	copy = record_body_keep(&body);
 	h.flags &= ~RECORD_READONLY_FLAGS;
 	rc = c->ops->put(c->world, p->db_id, p->key, &h, body);
 	free(copy);
 	if (rc != 0)
 		record_lose(c, p, rc); /* it could be read for ever */
+	return rc;
 }
 
 void readonly_packet(struct core *c, uint32_t from, const struct packet *p)
@@ -250,14 +251,14 @@ void readonly_packet(struct core *c, uint32_t from, const struct packet *p)
 		readonly_revoked(c, from, p);
 		break;
 	case PACKET_REVOKE:
-		copy_close(c, p);
+		(void)readonly_close(c, p);
 		packet_send(c, from, &answer);
 		break;
 	default: /* UNCOPY */
 		if (from != c->self || c->copies_n == 0)
 			break;
 		if (!core_has_bug(c, CORE_BUG_SWEEP_LEAVES_COPY))
-			copy_close(c, p);
+			(void)readonly_close(c, p);
 		c->copies_n--;
 		sweep_check(c);
 		break;

@@ -254,7 +254,7 @@ static void record_adopt(struct core *c, const struct packet *p)
 	free(copy);
 }
 
-/* FORWARD, GRANT, ADOPT, and those of readonly.c; waits its turn where the chain lock is taken */
+/* FORWARD, GRANT, ADOPT, WHOHAS, and those of readonly.c; waits its turn where the chain lock is taken */
 void record_packet(struct core *c, uint32_t from, const struct packet *p)
 {
 	uint64_t hash = core_hash(p->db_id, p->key);
@@ -287,6 +287,9 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p)
 		break;
 	case PACKET_ADOPT:
 		record_adopt(c, p);
+		break;
+	case PACKET_WHOHAS:
+		resolve_whohas(c, from, p);
 		break;
 	default:
 		readonly_packet(c, from, p);

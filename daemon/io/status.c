@@ -45,7 +45,7 @@
  *                 "tcp": [ "192.0.2.77:40000 192.0.2.1:445", ... (4 at most) ] }, ... (256 at most)
  * ] }, "records": { "calls": 0, "calls_pending": 0, "handoffs_in": 0, "handoffs_out": 0,
  *                 "copies_in": 0, "copies_out": 0, "revokes": 0 (of read-only databases),
- *                 "forwards": 0, "created": 0, "adopted": 0, "parked": 0, "locations": 0,
+ *                 "forwards": 0, "created": 0, "adopted": 0, "resolutions": 0, "parked": 0, "locations": 0,
  *                 "orphans": 0 (of departed nodes, not taken over yet), "packets_sent": 0,
  *                 "packets_received": 0, "views": 1, "recoveries": 1, "last_recovery_ms": 12 },
  *    "vacuuming": { "scheduled": 0, "waiting": 0, "given_back": 0, "deleted": 0 (as the lmaster),
@@ -434,6 +434,7 @@ static json *records_json(const struct core_status *c)
 	add_number(to, "forwards", c->forwards);
 	add_number(to, "created", c->created);
 	add_number(to, "adopted", c->adopted);
+	add_number(to, "resolutions", c->resolutions);
 	add_number(to, "parked", c->parked);
 	add_number(to, "locations", c->locations);
 	add_number(to, "orphans", c->orphans);

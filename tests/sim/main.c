@@ -51,6 +51,8 @@ static const struct {
 	{ "detach-recovering", CORE_BUG_DETACH_RECOVERING },
 	{ "detach-old-packets", CORE_BUG_DETACH_OLD_PACKETS },
 	{ "orphans-stay", CORE_BUG_ORPHANS_STAY },
+	{ "whohas-first", CORE_BUG_WHOHAS_FIRST },
+	{ "whohas-leaves-copy", CORE_BUG_WHOHAS_LEAVES_COPY },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
