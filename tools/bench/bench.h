@@ -83,5 +83,6 @@ void bench_progress_end(const struct bench_options *o, struct progress *p);
 
 int bench_ring(const struct bench_options *o);
 int bench_fetch(const struct bench_options *o);
+int bench_recovery(const struct bench_options *o);
 
 #endif

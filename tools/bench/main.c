@@ -97,7 +97,7 @@ struct cotdb *bench_connect(const char *path)
 static void usage(FILE *f)
 {
 	fputs(
-	    "Usage: cotdb-bench ring|message|fetch [OPTION]...\n"
+	    "Usage: cotdb-bench ring|message|fetch|recovery [OPTION]...\n"
 	    "Measures how fast records and messages move between the nodes of a cluster.\n"
 	    "\n"
 	    "  ring     a token goes from node to node; each one that gets it locks a record "
@@ -106,6 +106,9 @@ static void usage(FILE *f)
 	    "  message  the same without a record\n"
 	    "  fetch    locks, increments and unlocks records that other nodes have, or (--local)\n"
 	    "           that are on this node\n"
+	    "  recovery how long clients of the first socket's node wait while another node is\n"
+	    "           lost: start it with a socket of each node, and kill something on the\n"
+	    "           last one when it prints \"running\"\n"
 	    "\n"
 	    "Start it once on each node (ring, message: with --nodes), or once with several "
 	    "sockets.\n"
@@ -126,8 +129,9 @@ static void usage(FILE *f)
 	    "                      one that comes join\n"
 	    "  --token-timeout MS  a token not seen for so long is sent again (--keep-going) "
 	    "[250]\n"
+	    "fetch, recovery:\n"
+	    "  --records N         records to go round, or to fill the nodes with [1000]\n"
 	    "fetch:\n"
-	    "  --records N         records to go round [1000]\n"
 	    "  --depth N           requests in flight [1]\n"
 	    "  --local             records that are here already: the daemon is not asked\n"
 	    "\n"
@@ -286,6 +290,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(bench, "fetch") == 0)
 		return bench_fetch(&o);
+	if (strcmp(bench, "recovery") == 0)
+		return bench_recovery(&o);
 	usage(stderr);
 	return EXIT_USAGE;
 }
