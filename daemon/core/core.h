@@ -287,7 +287,9 @@ struct core_member {
 };
 void core_membership(struct core *c, const struct core_member *m, size_t n, struct core_ring ring);
 void core_ring_id(struct core *c, struct core_ring ring); /* the ring changed, the group did not */
-void core_quorum(struct core *c, bool is_quorate, struct core_ring ring);
+/* pnn: the nodes of that ring, whatever runs on them */
+void core_quorum(struct core *c, bool is_quorate, struct core_ring ring, const uint32_t *pnn,
+		 size_t n);
 void core_multicast(struct core *c, uint32_t from_pnn, uint32_t from_pid, struct slice msg);
 
 /* ---- events: what is known about a departed incarnation --------------------------------------- */

@@ -5,14 +5,16 @@
  * it was fenced after it was admitted, or its node is back with a new boot id, which a daemon takes
  * only after it has retired what its predecessor left.
  *
- * Pacemaker fences lost nodes by itself. Only a quorate leader asks for more, and late: when a
- * supervisor is there that should have revoked its engine by now, or when nothing has happened.
+ * Pacemaker fences lost nodes by itself. Only a quorate leader asks for more: at once where nobody is
+ * left on a node that lives, else late, when a supervisor is there that should have revoked its engine
+ * by now, or when nothing has happened.
  */
 #include <stdlib.h>
 #include "internal.h"
 
 #define FENCE_RETRY_MS	   10000
 #define FENCE_RETRY_MAX_MS 60000
+#define UNSUPERVISED_MS	   1000 /* LEFT may be told, or a new supervisor start */
 
 /* Is it certain that inc can write no more? */
 static bool departed_is_over(struct core *c, struct incarnation inc)
@@ -82,15 +84,24 @@ static void departed_update(struct core *c)
 	c->departed_n = n;
 }
 
+/* How long somebody else may take to see to it: its supervisor, or Pacemaker, which fences a node that
+ * corosync has lost. A node that is there, and has lost its supervisor, too, Pacemaker finds out
+ * about by the next monitor only; nobody can retire its databases meanwhile. */
+static uint32_t departed_wait_ms(const struct core *c, const struct node *n)
+{
+	if (n->has_supervisor)
+		return c->config.revoke_timeout_ms;
+	return n->is_in_ring ? UNSUPERVISED_MS : c->config.fence_grace_ms;
+}
+
 /* Ask for fencing where nobody else seems to */
 static void departed_request(struct core *c, struct departed *d)
 {
 	uint64_t now = core_now(c), back_off;
 	struct node *n = node_get(c, d->inc.pnn);
 
-	if (d->request_ms == 0)
-		d->request_ms = now + (n->has_supervisor ? c->config.revoke_timeout_ms
-							 : c->config.fence_grace_ms);
+	if (d->tries == 0)
+		d->request_ms = d->since_ms + departed_wait_ms(c, n);
 	if (now < d->request_ms)
 		return;
 	back_off = (uint64_t)FENCE_RETRY_MS << (d->tries < 3 ? d->tries : 3);

@@ -55,6 +55,7 @@ struct node {
 	char name[CORE_NAME_SIZE];
 	char address[CORE_NAME_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
+	bool is_in_ring; /* corosync's */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
 	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
 	struct session session;

@@ -179,10 +179,20 @@ void core_ring_id(struct core *c, struct core_ring ring)
 	core_run(c);
 }
 
-void core_quorum(struct core *c, bool is_quorate, struct core_ring ring)
+void core_quorum(struct core *c, bool is_quorate, struct core_ring ring, const uint32_t *pnn,
+		 size_t n)
 {
 	if (c->is_retired)
 		return;
+	for (uint32_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL)
+			c->node[i]->is_in_ring = false;
+	for (size_t i = 0; i < n; i++) {
+		struct node *in = node_get(c, pnn[i]);
+
+		if (in != NULL)
+			in->is_in_ring = true;
+	}
 	c->view.is_quorate = is_quorate;
 	c->view.quorum_ring = ring;
 	gate_freeze(c);

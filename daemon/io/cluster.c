@@ -243,9 +243,10 @@ static void quorum_changed(quorum_handle_t handle, uint32_t is_quorate, struct q
 			   uint32_t members_n, const uint32_t *members)
 {
 	const void *context = NULL;
+	uint32_t pnn[CORE_MAX_NODES];
+	size_t n = 0;
 	struct cluster *c;
 
-	(void)members;
 	if (quorum_context_get(handle, &context) != CS_OK || context == NULL)
 		return;
 	c = (struct cluster *)(uintptr_t)context;
@@ -254,8 +255,11 @@ static void quorum_changed(quorum_handle_t handle, uint32_t is_quorate, struct q
 	c->is_quorate = is_quorate != 0;
 	log_info("quorum was reported | quorate=%d ring=%u.%" PRIx64 " nodes=%u", c->is_quorate,
 		 ring.nodeid, ring.seq, members_n);
+	for (uint32_t i = 0; i < members_n && n < CORE_MAX_NODES; i++)
+		if (members[i] > 0)
+			pnn[n++] = members[i] - 1;
 	core_quorum(c->engine->core, c->is_quorate,
-		    (struct core_ring){ .node = ring.nodeid, .seq = ring.seq });
+		    (struct core_ring){ .node = ring.nodeid, .seq = ring.seq }, pnn, n);
 }
 
 static void quorum_nodes_changed(quorum_handle_t handle, struct quorum_ring_id ring,

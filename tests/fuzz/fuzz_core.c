@@ -132,7 +132,7 @@ static void step_group(struct core *c, const struct core_member *m, size_t n)
 {
 	struct core_ring now = { .node = ring.node, .seq = ++ring_seq };
 
-	core_quorum(c, true, now);
+	core_quorum(c, true, now, NULL, 0);
 	core_membership(c, m, n, now);
 }
 

@@ -171,6 +171,8 @@ struct vquorum {
 	struct vquorum *next;
 	bool is_quorate;
 	struct core_ring ring;
+	uint32_t pnn[SIM_NODES];
+	size_t n;
 };
 
 static void vengine_read_quorum_later(struct sim *s, struct vengine *e);
@@ -190,7 +192,7 @@ static void vengine_on_quorum(struct sim *s, void *object, void *data, uint64_t 
 		e->quorum_last = &e->quorum_first;
 	e->is_quorate = q->is_quorate;
 	e->quorum_ring = q->ring;
-	core_quorum(e->core, q->is_quorate, q->ring);
+	core_quorum(e->core, q->is_quorate, q->ring, q->pnn, q->n);
 	free(q);
 	vengine_read_quorum_later(s, e);
 	vengine_after(e);
@@ -216,6 +218,9 @@ void vengine_tell_quorum(struct sim *s, struct vengine *e)
 		abort();
 	q->is_quorate = c->is_quorate;
 	q->ring = c->ring->id;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (c->ring->is_node[i])
+			q->pnn[q->n++] = i;
 	*e->quorum_last = q;
 	e->quorum_last = &q->next;
 	vengine_read_quorum_later(s, e);

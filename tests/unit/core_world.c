@@ -225,6 +225,11 @@ static void w_incarnation(void *v, struct incarnation inc)
 {
 	(void)v, (void)inc;
 }
+static void w_fence_request(void *v, struct incarnation inc)
+{
+	(void)inc;
+	((struct world *)v)->fence_requests++;
+}
 static void w_persist(void *v, uint32_t generation, const struct incarnation *active, size_t n)
 {
 	(void)active, (void)n;
@@ -272,7 +277,7 @@ static const struct core_ops ops = {
 	.lock_check = w_nothing,
 	.lock_release = w_nothing,
 	.fence_watch = w_incarnation,
-	.fence_request = w_incarnation,
+	.fence_request = w_fence_request,
 	.persist = w_persist,
 	.status_changed = w_nothing,
 };
@@ -305,7 +310,9 @@ struct core *node_alone(struct world *w)
 	struct core_config config = { .self = { .pnn = 0, .boot_id = 77 },
 				      .node_name = "node1",
 				      .address = "127.0.0.1",
-				      .lock_timeout_ms = 1000 };
+				      .lock_timeout_ms = 1000,
+				      .revoke_timeout_ms = 10000,
+				      .fence_grace_ms = 30000 };
 	struct core_member self = { .pnn = 0, .pid = 1 };
 	struct core *c;
 
@@ -315,7 +322,7 @@ struct core *node_alone(struct world *w)
 	assert_non_null(c);
 	core_topology(c, REASON_NONE, "");
 	core_supervisor(c, 0, true, true);
-	core_quorum(c, true, ring);
+	core_quorum(c, true, ring, (const uint32_t[]){ 0, 1 }, 2);
 	core_membership(c, &self, 1, ring);
 	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* its own STATE */
 	plan_in(w, 1);

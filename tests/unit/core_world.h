@@ -12,7 +12,7 @@ struct world {
 	uint64_t now;
 	uint8_t sent[65536]; /* the last multicast */
 	size_t sent_len;
-	unsigned int multicasts, replies, errors, messages, retired, peers, wakes, resumes;
+	unsigned int multicasts, replies, errors, messages, retired, peers, wakes, resumes, fence_requests;
 	char record[256]; /* the store: one record */
 	size_t record_len;
 	struct record_header header;

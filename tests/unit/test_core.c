@@ -38,11 +38,11 @@ static void test_no_leader_without_quorum(void **state)
 	struct core_status s;
 
 	(void)state;
-	core_quorum(c, false, ring);
+	core_quorum(c, false, ring, NULL, 0);
 	core_status(c, &s);
 	assert_true(s.is_frozen);
 	assert_int_equal(s.leader, CORE_UNKNOWN_PNN);
-	core_quorum(c, true, ring);
+	core_quorum(c, true, ring, NULL, 0);
 	core_status(c, &s);
 	assert_int_equal(s.leader, 0);
 	core_free(c);

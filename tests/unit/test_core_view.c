@@ -315,6 +315,38 @@ static void test_numbers(void **state)
 	assert_int_equal(CONTROL_VOTE, 12);
 }
 
+/* How long a departed node may take before its fencing is asked for, after which it was */
+static uint64_t wait_for_fencing(bool has_supervisor, bool is_in_ring)
+{
+	static const uint32_t nodes[] = { 0, 1 };
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint64_t begin = w.now;
+
+	peer_joins(&w, REASON_NONE);
+	core_supervisor(c, 1, has_supervisor, true);
+	core_quorum(c, true, ring, nodes, is_in_ring ? 2 : 1);
+	core_membership(c, both, 1, ring);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
+	core_tick(c);
+	assert_int_equal(w.fence_requests, 0);
+	while (w.fence_requests == 0 && w.now < begin + 60000) {
+		w.now += 100;
+		core_tick(c);
+	}
+	core_free(c);
+	return w.now - begin;
+}
+
+/* Where nobody is left to retire the databases of a node that lives, nobody is waited for */
+static void test_unsupervised(void **state)
+{
+	(void)state;
+	assert_int_equal(wait_for_fencing(true, true), 10000);
+	assert_int_equal(wait_for_fencing(false, true), 1000);
+	assert_int_equal(wait_for_fencing(false, false), 30000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_type_untold),
 		cmocka_unit_test(test_other_version),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_unsupervised),
 	};
 
 	return cmocka_run_group_tests_name("core_view", tests, NULL, NULL);
