@@ -151,6 +151,7 @@ static struct commit *commit_new(struct core *c, uint64_t client, uint32_t reqid
 	m->db_id = db_id;
 	m->until_ms = core_now(c) + COMMIT_TIMEOUT(c);
 	m->retry_ms = UINT64_MAX;
+	m->push_number = c->push_number;
 	m->next = c->commits;
 	c->commits = m;
 	return m;
@@ -271,11 +272,22 @@ void core_replace(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_i
 
 /* ---- what members answer ---- */
 
+/* When all have prepared, and have what a client here had pushed to them before */
 static void commit_decide(struct core *c, struct commit *m)
 {
+	if (!m->is_settling && push_is_pending(c, m->push_number) &&
+	    !core_has_bug(c, CORE_BUG_PUSH_NOT_AWAITED))
+		return;
 	m->state = COMMIT_DECIDED;
 	commit_await(m);
 	control_send_commit(c, m->db_id, m->id);
+}
+
+void commit_pushed(struct core *c)
+{
+	for (struct commit *m = c->commits; m != NULL; m = m->next)
+		if (m->state == COMMIT_PREPARING && m->answered_n == c->active_n)
+			commit_decide(c, m);
 }
 
 void commit_packet(struct core *c, uint32_t from, const struct packet *p)

@@ -129,6 +129,7 @@ void core_free(struct core *c)
 		free(c->db[i]);
 	}
 	commit_free(c);
+	push_free_all(c);
 	free(c->loop.buf);
 	free(c->looping.buf);
 	view_free(c);
@@ -226,10 +227,14 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_REVOKED:
 	case PACKET_UNCOPY:
 	case PACKET_WHOHAS:
+	case PACKET_PUSH:
 		record_packet(c, from, p);
 		break;
 	case PACKET_HAS:
 		resolve_has(c, from, p);
+		break;
+	case PACKET_PUSHED:
+		push_pushed(c, from, p);
 		break;
 	case PACKET_MESSAGE:
 		message_deliver(c, p->srvid, p->data);

@@ -215,6 +215,44 @@ struct core_ops {
 
 /* ---- one node ------------------------------------------------------------------------------- */
 
+/* Planted bugs, to prove that the simulator finds them; never set by the engine */
+enum core_bug {
+	CORE_BUG_NONE,
+	CORE_BUG_KEEP_OWNERSHIP,    /* hand-off keeps ownership */
+	CORE_BUG_OLD_GENERATION,    /* old generation accepted */
+	CORE_BUG_RSN_NOT_RAISED,    /* hand-off does not raise the rsn */
+	CORE_BUG_NO_QUORUM_GATE,    /* quorum gate skipped */
+	CORE_BUG_NO_FENCING_GATE,   /* take-over before fencing */
+	CORE_BUG_LEFT_EARLY,        /* LEFT before retiring (supervise.c) */
+	CORE_BUG_OLD_FENCE,         /* a fence of an older incarnation accepted */
+	CORE_BUG_RESEND_TWICE,      /* a resent hand-off applied twice */
+	CORE_BUG_HINT_NOT_DEFINITIVE, /* a definitive location taken as a hint (R2) */
+	CORE_BUG_DROP_FUTURE,       /* R1: a packet of a newer generation dropped, not held */
+	CORE_BUG_LOCATION_LATE_LOSES, /* R4: LOCATION does not settle a waiting request */
+	CORE_BUG_SESSION_FORGETS,  /* R7: a reconnect loses what was in flight */
+	CORE_BUG_ANSWER_EARLY,     /* I6: a client is answered before all have applied */
+	CORE_BUG_GONE_EARLY,       /* I6: a client is told to be gone before its commit ended */
+	CORE_BUG_COMMIT_EARLY,     /* I6: COMMIT is sent before all have prepared */
+	CORE_BUG_VACUUM_NO_TOMBSTONE, /* R8: old copies are not made empty first */
+	CORE_BUG_VACUUM_OWN_FIRST, /* R8: the own copy is deleted first */
+	CORE_BUG_VACUUM_RSN_BACK, /* R8: a new record's rsn is not above a deleted one's */
+	CORE_BUG_VACUUM_MOVED, /* R8: a record that moved is taken for one that never did */
+	CORE_BUG_REVOKE_NOT_AWAITED, /* a record is written before its copies are called in */
+	CORE_BUG_SWEEP_LEAVES_COPY,  /* a copy can be read after its generation */
+	CORE_BUG_LENT_IS_SOLE,       /* R8: a record that was lent is taken for one that never was elsewhere */
+	CORE_BUG_HELD_FOR_EVER,      /* a record that is held is never let go */
+	CORE_BUG_READERS_OUTLIVE,    /* whom nobody knows as a reader is taken for none */
+	CORE_BUG_REPLACE_BY_ONE,   /* the sequence number of a whole content is one above */
+	CORE_BUG_DETACH_IN_USE,    /* a database is detached while clients use it */
+	CORE_BUG_DETACH_RECOVERING, /* ... in a recovery, and what it has brought counts */
+	CORE_BUG_DETACH_OLD_PACKETS, /* ... attached again, and gets the old one's records */
+	CORE_BUG_WHOHAS_FIRST, /* R5: the first answer decides */
+	CORE_BUG_WHOHAS_LEAVES_COPY, /* a copy that was told of can still be read */
+	CORE_BUG_ORPHANS_STAY, /* what a lost node owned is nobody's until it is asked for */
+	CORE_BUG_PUSH_NOT_FIRST, /* a record is given away before it is pushed */
+	CORE_BUG_PUSH_NOT_AWAITED, /* a commit does not wait for what was pushed before it */
+};
+
 struct core_config {
 	struct incarnation self;
 	char node_name[CORE_NAME_SIZE];
@@ -228,43 +266,9 @@ struct core_config {
 	uint32_t last_generation;
 	const struct incarnation *last_active;
 	size_t last_active_n;
-	uint32_t bugs; /* simulator only: enum core_bug, planted on purpose */
+	enum core_bug bug; /* simulator only: planted on purpose */
 };
 
-/* Planted bugs, to prove that the simulator finds them; never set by the engine */
-enum core_bug {
-	CORE_BUG_KEEP_OWNERSHIP = 1 << 0,    /* hand-off keeps ownership */
-	CORE_BUG_OLD_GENERATION = 1 << 1,    /* old generation accepted */
-	CORE_BUG_RSN_NOT_RAISED = 1 << 2,    /* hand-off does not raise the rsn */
-	CORE_BUG_NO_QUORUM_GATE = 1 << 3,    /* quorum gate skipped */
-	CORE_BUG_NO_FENCING_GATE = 1 << 4,   /* take-over before fencing */
-	CORE_BUG_LEFT_EARLY = 1 << 5,        /* LEFT before retiring (supervise.c) */
-	CORE_BUG_OLD_FENCE = 1 << 6,         /* a fence of an older incarnation accepted */
-	CORE_BUG_RESEND_TWICE = 1 << 7,      /* a resent hand-off applied twice */
-	CORE_BUG_HINT_NOT_DEFINITIVE = 1 << 8, /* a definitive location taken as a hint (R2) */
-	CORE_BUG_DROP_FUTURE = 1 << 9,       /* R1: a packet of a newer generation dropped, not held */
-	CORE_BUG_LOCATION_LATE_LOSES = 1 << 10, /* R4: LOCATION does not settle a waiting request */
-	CORE_BUG_SESSION_FORGETS = 1 << 11,  /* R7: a reconnect loses what was in flight */
-	CORE_BUG_ANSWER_EARLY = 1 << 12,     /* I6: a client is answered before all have applied */
-	CORE_BUG_GONE_EARLY = 1 << 28,       /* I6: a client is told to be gone before its commit ended */
-	CORE_BUG_COMMIT_EARLY = 1 << 13,     /* I6: COMMIT is sent before all have prepared */
-	CORE_BUG_VACUUM_NO_TOMBSTONE = 1 << 14, /* R8: old copies are not made empty first */
-	CORE_BUG_VACUUM_OWN_FIRST = 1 << 15, /* R8: the own copy is deleted first */
-	CORE_BUG_VACUUM_RSN_BACK = 1 << 16, /* R8: a new record's rsn is not above a deleted one's */
-	CORE_BUG_VACUUM_MOVED = 1 << 17, /* R8: a record that moved is taken for one that never did */
-	CORE_BUG_REVOKE_NOT_AWAITED = 1 << 20, /* a record is written before its copies are called in */
-	CORE_BUG_SWEEP_LEAVES_COPY = 1 << 21,  /* a copy can be read after its generation */
-	CORE_BUG_LENT_IS_SOLE = 1 << 24,       /* R8: a record that was lent is taken for one that never was elsewhere */
-	CORE_BUG_HELD_FOR_EVER = 1 << 23,      /* a record that is held is never let go */
-	CORE_BUG_READERS_OUTLIVE = 1 << 22,    /* whom nobody knows as a reader is taken for none */
-	CORE_BUG_REPLACE_BY_ONE = 1 << 19,   /* the sequence number of a whole content is one above */
-	CORE_BUG_DETACH_IN_USE = 1 << 18,    /* a database is detached while clients use it */
-	CORE_BUG_DETACH_RECOVERING = 1 << 25, /* ... in a recovery, and what it has brought counts */
-	CORE_BUG_DETACH_OLD_PACKETS = 1 << 26, /* ... attached again, and gets the old one's records */
-	CORE_BUG_WHOHAS_FIRST = 1 << 30, /* R5: the first answer decides */
-	CORE_BUG_WHOHAS_LEAVES_COPY = 1 << 29, /* a copy that was told of can still be read */
-	CORE_BUG_ORPHANS_STAY = 1 << 27, /* what a lost node owned is nobody's until it is asked for */
-};
 
 /* Takes nothing; ops and world are borrowed until core_free() */
 struct core *core_new(const struct core_config *config, const struct core_ops *ops, void *world);
@@ -412,6 +416,11 @@ void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key);
  * node's is deleted. */
 void core_vacuum_tune(struct core *c, uint32_t delay_ms, uint32_t interval_ms);
 bool core_is_congested(const struct core *c);
+/* A client of this node wants all active nodes to have a copy of a record as it is here; h->dmaster is this
+ * node, or nothing is done. There is no answer: when a commit ends that is asked for later, they have it.
+ * 0; -ENOENT: no such database; -EINVAL: not volatile, or too long; -ENOBUFS: too much is under way. */
+int core_push(struct core *c, uint32_t db_id, struct slice key, const struct record_header *h,
+	      struct slice body);
 
 /* ---- events: persistent and replicated databases --------------------------------------------------- */
 

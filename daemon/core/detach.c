@@ -157,6 +157,7 @@ static void detach_close(struct core *c, struct db *db)
 		i++;
 	traverse_db_closed(c, db->db_id);
 	vacuum_db_closed(c, i);
+	push_db_closed(c, db->db_id);
 	detach_keys(c, db->db_id);
 	if (!core_has_bug(c, CORE_BUG_DETACH_RECOVERING))
 		location_db_closed(c, db->db_id);

@@ -18,6 +18,7 @@
  *   vacuum.c    which empty records may go          erase.c    how they go
  *   parked.c    requests that waited too long
  *   readonly.c  copies that others read             sticky.c   records that move too often
+ *   push.c      copies that all are to have
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -193,6 +194,7 @@ struct keystate {
 	size_t parked_n;
 	uint64_t parked_ms; /* when they go back to the lmaster */
 	struct revoke *revoke; /* NULL: none is under way */
+	struct push *push;     /* NULL: all have it. Borrowed from struct core */
 	uint64_t held_until_ms;	    /* sticky.c; 0: not held */
 	struct keystate *held_next; /* those that are held, in the order of their time */
 	uint8_t key[];
@@ -203,6 +205,21 @@ struct keytable {
 	struct keystate *spare; /* to be used again: no malloc for each call */
 	struct waiter *spare_waiter;
 	size_t spare_n, spare_waiter_n;
+};
+
+/* ---- push.c: a record that all are to have a copy of ---- */
+
+struct push {
+	struct push *next;
+	uint64_t number; /* in the order in which they were asked for */
+	uint64_t ticket; /* of what was sent for it last */
+	uint64_t hash, own_rsn;
+	uint32_t db_id;
+	struct record_header header;
+	uint64_t awaited[CORE_MAX_NODES / 64]; /* who has not said yet that he has it */
+	size_t awaited_n;
+	size_t keylen, len;
+	uint8_t data[]; /* key, body */
 };
 
 /* ---- location.c: where records are, at their lmaster ---- */
@@ -285,6 +302,7 @@ struct commit {
 	uint64_t client, orphan_until_ms;
 	uint32_t reqid, db_id;
 	uint64_t id, until_ms, retry_ms;
+	uint64_t push_number; /* not to be decided before those up to this one are through */
 	uint64_t has_answered[CORE_MAX_NODES / 64];
 	size_t answered_n;
 	uint8_t *records;
@@ -355,6 +373,7 @@ static inline bool orig_is_readonly(uint32_t orig)
 }
 
 /* In a record's header, as clients know them (database.md) */
+#define RECORD_IN_PROGRESS	  0x00000002U /* its client is about to have it pushed */
 #define RECORD_MIGRATED_WITH_DATA 0x00010000U
 #define RECORD_IS_LENT		  0x01000000U /* the owner's: others have copies, nobody writes it */
 #define RECORD_IS_COPY		  0x02000000U /* a copy that may be read */
@@ -411,6 +430,9 @@ struct core {
 	uint64_t commit_id, ticket;
 	size_t writing_n; /* files that are being written: STATE waits for them */
 	size_t prepared_bytes;
+	struct push *pushes;
+	uint64_t push_number, push_ticket;
+	size_t push_bytes;
 	struct keytable keys;
 	struct location_table locations;
 	struct hint hint[HINT_COUNT];
@@ -445,7 +467,7 @@ const char *node_name(const struct core *c, uint32_t pnn); /* "?" if unknown */
 void core_run(struct core *c); /* handle the packets to oneself; at the end of every event */
 static inline bool core_has_bug(const struct core *c, enum core_bug bug)
 {
-	return (c->config.bugs & bug) != 0;
+	return c->config.bug == bug;
 }
 
 /* session.c */
@@ -496,6 +518,8 @@ enum packet_type {
 	PACKET_DELETE, /* lmaster -> others: the record is gone, at that rsn */
 	PACKET_ERASE,  /* lmaster -> others: the same behind u64 ticket: empty your copy */
 	PACKET_ERASED, /* ... done: u32 db, u64 ticket, u32 n, n bits: 1 if it was refused */
+	PACKET_PUSH,   /* owner -> others: u32 db, u64 ticket, u64 rsn, u32 flags, block key, block body */
+	PACKET_PUSHED, /* ... done: u32 db, u64 ticket */
 	PACKET_WHOHAS, /* lmaster -> all, in a recovery: u32 db, block key */
 	PACKET_HAS,    /* ... the answer: u32 db, u64 rsn, u8 enum has (is_new), block key */
 	PACKET_TYPES
@@ -506,6 +530,8 @@ struct packet {
 	uint64_t seq, ack, rsn, srvid, ticket;
 	struct slice key, data, raw; /* raw: the whole packet */
 };
+/* In is_definitive of a FORWARD to oneself: the record was pushed at that rsn */
+#define FORWARD_IS_PUSHED 2
 int packet_decode(struct slice raw, struct packet *p);
 struct report_entry {
 	uint64_t rsn;
@@ -639,6 +665,7 @@ void replica_free(struct db *db);
 void commit_packet(struct core *c, uint32_t from, const struct packet *p);
 void commit_delivered(struct core *c, uint32_t from, uint32_t generation, uint32_t db_id, uint64_t id);
 void commit_activate(struct core *c);
+void commit_pushed(struct core *c); /* a push is through: commits may go on */
 void commit_client_gone(struct core *c, uint64_t client);
 void commit_tick(struct core *c);
 uint64_t commit_deadline(const struct core *c);
@@ -711,6 +738,18 @@ int readonly_close(struct core *c, const struct packet *p);
 /* ... that the sweep has found: not to be read any more before DONE is sent */
 void readonly_swept(struct core *c, uint32_t db_id, struct slice key);
 void readonly_activate(struct core *c);
+
+/* push.c */
+void push_packet(struct core *c, uint32_t from, const struct packet *p); /* with the chain lock held */
+void push_pushed(struct core *c, uint32_t from, const struct packet *p);
+/* Whether this node's record is to be pushed before f can be done; and that, with the lock held */
+bool push_is_due(const struct core *c, const struct packet *f, const struct record_header *h);
+void push_before_giving(struct core *c, const struct packet *f, const struct record_header *h,
+			struct slice body);
+bool push_is_pending(const struct core *c, uint64_t number); /* one of those up to this one */
+void push_activate(struct core *c);
+void push_db_closed(struct core *c, uint32_t db_id);
+void push_free_all(struct core *c);
 
 /* sticky.c */
 void sticky_arrived(struct core *c, const struct packet *p); /* by GRANT */

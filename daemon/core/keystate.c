@@ -8,6 +8,7 @@
  *   parked  nodes whose definitive forward overtook the record (rule R3), or that have to wait at its
  *           owner until the copies are called in
  *   revoke  whose word that he has no copy is awaited
+ *   push    whose word that he has a copy is awaited (push.c)
  *   held    it stays here for a while (sticky.c)
  *
  * A keystate exists only while one of them does.
@@ -113,7 +114,7 @@ void keystate_drop_if_idle(struct core *c, struct keystate *k)
 	struct keystate **p;
 
 	if (k->op_first != NULL || k->waiter_first != NULL || k->parked_n > 0 || k->is_blocked ||
-	    k->revoke != NULL || k->held_until_ms != 0)
+	    k->revoke != NULL || k->push != NULL || k->held_until_ms != 0)
 		return;
 	for (p = &c->keys.bucket[k->hash & (c->keys.buckets - 1)]; *p != k; p = &(*p)->next)
 		;
@@ -156,6 +157,7 @@ void keystate_fail(struct core *c, struct keystate *k, const char *why)
 	k->is_blocked = false;
 	free(k->revoke);
 	k->revoke = NULL;
+	k->push = NULL;
 	keystate_drop_if_idle(c, k);
 }
 

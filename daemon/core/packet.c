@@ -19,8 +19,8 @@ static bool packet_is_traverse(uint8_t type)
 bool packet_is_record(uint8_t type)
 {
 	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type) ||
-	       packet_is_commit(type) || packet_is_vacuum(type) || type == PACKET_WHOHAS ||
-	       type == PACKET_HAS;
+	       packet_is_commit(type) || packet_is_vacuum(type) ||
+	       (type >= PACKET_PUSH && type <= PACKET_HAS);
 }
 
 bool packet_is_vacuum(uint8_t type)
@@ -69,6 +69,13 @@ static int fields_decode(struct cursor *c, struct packet *p)
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->rsn) ||
 		       cursor_u32(c, &p->flags) || cursor_block(c, CORE_MAX_KEY, &p->key) ||
 		       cursor_block(c, CORE_MAX_RECORD, &p->data);
+	case PACKET_PUSH:
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->ticket) ||
+		       cursor_u64(c, &p->rsn) || cursor_u32(c, &p->flags) ||
+		       cursor_block(c, CORE_MAX_KEY, &p->key) ||
+		       cursor_block(c, CORE_MAX_RECORD, &p->data);
+	case PACKET_PUSHED:
+		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->ticket);
 	case PACKET_REFUSED:
 	case PACKET_REVOKE:
 	case PACKET_REVOKED:
@@ -174,6 +181,17 @@ static void fields_encode(struct writer *w, const struct packet *p)
 	case PACKET_GRANT:
 	case PACKET_COPY:
 		writer_u32(w, p->db_id);
+		writer_u64(w, p->rsn);
+		writer_u32(w, p->flags);
+		writer_block(w, p->key.p, p->key.len);
+		writer_block(w, p->data.p, p->data.len);
+		break;
+	case PACKET_PUSH:
+	case PACKET_PUSHED:
+		writer_u32(w, p->db_id);
+		writer_u64(w, p->ticket);
+		if (p->type == PACKET_PUSHED)
+			break;
 		writer_u64(w, p->rsn);
 		writer_u32(w, p->flags);
 		writer_block(w, p->key.p, p->key.len);

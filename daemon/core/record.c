@@ -6,7 +6,7 @@
  * A request goes to the lmaster, which forwards it with the location it knows: FORWARD(orig, rsn,
  * definitive). What the receiver does, under the chain lock (rule R3):
  *
- *   it owns the record        -> (is it lent, or would a copy do: readonly.c)
+ *   it owns the record        -> (is it lent, or would a copy do: readonly.c; is it pushed: push.c)
  *                                give: own copy gets dmaster = orig and rsn + 1 and stays behind
  *                                (I3); GRANT with the data straight to orig, LOCATION to the
  *                                lmaster, and what is parked here follows, behind the data
@@ -154,7 +154,7 @@ static void record_ask_owner(struct core *c, const struct packet *f, const struc
 			request_answer(c, k, h, body);
 		return;
 	}
-	if (k != NULL && (k->revoke != NULL || k->held_until_ms != 0)) {
+	if (k != NULL && (k->revoke != NULL || k->push != NULL || k->held_until_ms != 0)) {
 		keystate_park(c, k, f->orig);
 	} else if (orig_is_readonly(f->orig)) {
 		readonly_lend(c, f, *h, body);
@@ -162,6 +162,8 @@ static void record_ask_owner(struct core *c, const struct packet *f, const struc
 		k = keystate_make(c, hash, f->db_id, f->key);
 		keystate_park(c, k, f->orig);
 		readonly_revoke(c, k);
+	} else if (push_is_due(c, f, h)) {
+		push_before_giving(c, f, h, body);
 	} else {
 		record_give(c, f, *h, body);
 	}
@@ -290,6 +292,9 @@ void record_packet(struct core *c, uint32_t from, const struct packet *p)
 		break;
 	case PACKET_WHOHAS:
 		resolve_whohas(c, from, p);
+		break;
+	case PACKET_PUSH:
+		push_packet(c, from, p);
 		break;
 	default:
 		readonly_packet(c, from, p);

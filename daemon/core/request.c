@@ -241,6 +241,7 @@ static void request_again(struct core *c, struct keystate *k)
 	k->parked_n = 0;
 	free(k->revoke);
 	k->revoke = NULL;
+	k->push = NULL;
 	if (k->waiter_first != NULL)
 		request_ask(c, k);
 	else

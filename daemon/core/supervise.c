@@ -270,7 +270,7 @@ void supervise_engine_ended(struct supervise *s, enum reason why)
 	fsm_move(&s->fsm, SUPERVISE_RETIRING, "the engine ended | said=%s boot_id=%016llx",
 		 reason_row(why)->name, (unsigned long long)s->boot_id);
 	s->ops->state_changed(s->world);
-	if ((s->config.bugs & CORE_BUG_LEFT_EARLY) != 0)
+	if (s->config.bug == CORE_BUG_LEFT_EARLY)
 		announce(s);
 	retire_begin(s, false);
 }

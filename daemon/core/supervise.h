@@ -52,7 +52,7 @@ struct supervise_config {
 	uint32_t retire_timeout_ms; /* then kill holders, and once more this long */
 	uint32_t hang_timeout_ms;   /* no heartbeat: kill */
 	uint32_t restart_limit, restart_window_ms;
-	uint32_t bugs;
+	enum core_bug bug;
 };
 
 struct supervise *supervise_new(const struct supervise_config *config,

@@ -388,6 +388,7 @@ static void view_activate(struct core *c)
 	readonly_activate(c);
 	sweep_activate(c);
 	request_activate(c);
+	push_activate(c);
 	traverse_activate(c);
 	vacuum_activate(c);
 	replica_activate(c);

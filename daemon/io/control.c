@@ -313,7 +313,8 @@ void control_request(struct client *cl, const struct packet_header *h, const str
 	const struct control_row *row = control_row(m->opcode);
 
 	if (h->destnode == CTDB_CURRENT_NODE || h->destnode == cl->owner->engine->pnn ||
-	    control_is_for_all(cl->owner->engine, h->destnode, m->opcode))
+	    control_is_for_all(cl->owner->engine, h->destnode, m->opcode) ||
+	    m->opcode == CTDB_CONTROL_PUSH_RECORD) /* the core carries it */
 		control_here(cl, h, m);
 	else if (h->destnode == CTDB_BROADCAST_ALL || h->destnode == CTDB_BROADCAST_ACTIVE ||
 		 h->destnode == CTDB_BROADCAST_CONNECTED)

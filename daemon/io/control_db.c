@@ -3,6 +3,8 @@
 #include "control_handlers.h"
 
 #include <errno.h>
+#include <string.h>
+#include "daemon/log.h"
 #include "store.h"
 
 int32_t control_db_find(struct control_request *r, struct control_answer *a,
@@ -105,6 +107,31 @@ int32_t control_schedule_for_deletion(struct control_request *r, struct control_
 	if (status == 0)
 		core_vacuum_schedule(r->engine->core, k.db_id, k.key);
 	return status;
+}
+
+/* Samba 4.25 with persistent handles, and ctdb pushrecord: to all active nodes, without an answer. Its
+ * generation does not matter: the core pushes in whatever comes next what is not through (core/push.c). */
+int32_t control_push_record(struct control_request *r, struct control_answer *a)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	struct ctdb_push_record p;
+	struct record_header h;
+	int rc;
+
+	if (r->client == NULL)
+		return control_refuse(a, "records are pushed by clients of their owner's node");
+	if (ctdb_push_record_decode(&c, &p) != 0 || cursor_end(&c) != 0)
+		return control_refuse(a, "malformed record");
+	h = (struct record_header){ .rsn = p.header.rsn,
+				    .dmaster = p.header.dmaster,
+				    .flags = p.header.flags };
+	rc = core_push(r->engine->core, p.db_id, p.key, &h, p.value);
+	if (rc == 0)
+		return 0;
+	log_warning("a record is not pushed to the other nodes | db=0x%08x error=%s", p.db_id,
+		    strerror(-rc));
+	return control_refuse(a, "not a record of a volatile database that is attached, or too much is "
+				 "pushed already");
 }
 
 /* For good, and on every node: the property is told to all as an attach is */

@@ -39,11 +39,3 @@ int32_t control_set_recmode(struct control_request *r, struct control_answer *a)
 	return control_refuse(a, "recovery begins and ends by itself with each change of the "
 				 "cluster: cotdb status tells what it waits for");
 }
-
-/* Samba 4.25 with persistent handles. It sends this without wanting an answer. */
-int32_t control_push_record(struct control_request *r, struct control_answer *a)
-{
-	(void)r;
-	return control_refuse(a, "records that are pushed to all nodes (persistent handles) are not "
-				 "supported by cotdb yet");
-}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * delete-many list FILE: the keys in a volatile database's file, of any owner, empty or not
+ * delete-many dump FILE KEY: header and body of one of them, in hexadecimal; exit code 1: none
  * delete-many make DB N NAME: makes N records, named NAME0 and so on, and deletes each, as smbd does
  * for each open file
  */
@@ -29,6 +30,24 @@ static int list(const char *file)
 		return 1;
 	}
 	return tdb_close(tdb) == 0 ? 0 : 1;
+}
+
+static int dump(const char *file, char *name)
+{
+	struct tdb_context *tdb = tdb_open(file, 0, FLAGS, O_RDWR, 0);
+	TDB_DATA key = { .dptr = (unsigned char *)name, .dsize = strlen(name) }, value;
+
+	if (tdb == NULL) {
+		perror(file);
+		return 2;
+	}
+	value = tdb_fetch(tdb, key);
+	if (value.dptr == NULL)
+		return 1;
+	for (size_t i = 0; i < value.dsize; i++)
+		printf("%02x", value.dptr[i]);
+	free(value.dptr);
+	return 0;
 }
 
 static int make(const char *name, unsigned long n, const char *prefix)
@@ -66,8 +85,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "list") == 0)
 		return list(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "dump") == 0)
+		return dump(argv[2], argv[3]);
 	if (argc == 5 && strcmp(argv[1], "make") == 0)
 		return make(argv[2], strtoul(argv[3], NULL, 10), argv[4]);
-	fputs("usage: delete-many list FILE | make DB N NAME\n", stderr);
+	fputs("usage: delete-many list FILE | dump FILE KEY | make DB N NAME\n", stderr);
 	return 2;
 }

@@ -311,6 +311,44 @@ void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bo
 		r->n--;
 }
 
+void check_push(struct vengine *e, uint32_t db, uint32_t key, const uint16_t *content)
+{
+	struct vpushed *p = &e->pushed[db][key];
+	struct core_node_status n;
+
+	if (content_missing(p->content, content) >= 0)
+		return; /* a newer one came first */
+	p->is_pushed = true;
+	memcpy(p->content, content, sizeof(p->content));
+	memset(p->boot_id, 0, sizeof(p->boot_id));
+	for (size_t i = 0; core_node_status(e->core, i, &n) == 0; i++)
+		if (n.state == CORE_NODE_ACTIVE)
+			p->boot_id[n.pnn] = n.boot_id;
+}
+
+/* Every node that was active then, and still is, has that content or a newer one */
+void check_pushed(struct sim *s, struct vengine *e)
+{
+	for (uint32_t i = 0; i < s->dbs * s->keys * s->n; i++) {
+		uint32_t db = i / s->n / s->keys, key = i / s->n % s->keys;
+		const struct vpushed *p = &e->committer.pushed[db][key];
+		const struct vengine *v = s->node[i % s->n].engine;
+		const struct vrecord *r;
+
+		if (v == NULL || !p->is_pushed || v->boot_id != p->boot_id[i % s->n] ||
+		    !vengine_can_write(v) || v->generation != e->generation ||
+		    content_missing(p->content, s->deleted[db][key]) < 0 ||
+		    content_missing(p->content, s->emptied[db][key]) < 0)
+			continue;
+		r = vrecord_of(v, db, key);
+		if (!r->is_present || content_missing(p->content, r->body) >= 0)
+			sim_fail(s, "push",
+				 "node %u has not what node %u had pushed of db %u key %u before a "
+				 "commit",
+				 v->node->pnn, e->node->pnn, db, key);
+	}
+}
+
 bool check_is_awaited(struct vengine *e, uint32_t db, uint32_t key)
 {
 	uint32_t db_id = e->file.db[db].db_id;

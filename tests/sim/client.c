@@ -7,6 +7,7 @@
  * lock for very long, some cannot be killed while they do.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "daemon/core/internal.h" /* the flags of a header */
 #include "sim.h"
@@ -149,6 +150,66 @@ static void vclient_schedule(struct sim *s, struct vclient *c)
 			    (uint64_t)c->db << 8 | c->key);
 }
 
+struct vpush {
+	uint32_t db, key, n;
+	struct record_header header;
+	uint16_t body[SIM_WRITERS];
+};
+
+static void vclient_on_push(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+	struct vpush *p = data;
+	int rc;
+
+	(void)number;
+	if (!e->is_running || e->is_quitting)
+		return;
+	if (!vengine_can_run(e)) {
+		struct vpush *again = malloc(sizeof(*again));
+
+		if (again == NULL)
+			abort();
+		*again = *p;
+		event_after(s, 5000, vclient_on_push, e, again, 0);
+		return;
+	}
+	e->pushes_coming[p->db][p->key]--;
+	rc = core_push(e->core, e->file.db[p->db].db_id,
+		       slice_of(s->key_name[p->key], strlen(s->key_name[p->key])), &p->header,
+		       slice_of(p->body, p->n * sizeof(p->body[0])));
+	sim_trace(s, "node %u: push of db %u key %u rsn %llu", e->node->pnn, p->db, p->key,
+		  (unsigned long long)p->header.rsn);
+	if (rc != 0)
+		sim_fail(s, "push", "node %u: a push of db %u key %u says %d", e->node->pnn, p->db,
+			 p->key, rc);
+	check_push(e, p->db, p->key, p->body);
+	vengine_after(e);
+}
+
+/* It has written, and wants all nodes to have it. The mark stays until it stores the record once more,
+ * behind a commit: here, until any client of its node writes when nothing is being pushed. */
+static void vclient_push(struct sim *s, struct vclient *c)
+{
+	struct vrecord *r = &c->e->file.db[c->db].record[c->key];
+	struct vpush *p;
+
+	if (c->e->pushes_coming[c->db][c->key] == 0 && c->e->core != NULL &&
+	    !push_is_pending(c->e->core, UINT64_MAX))
+		r->header.flags &= ~RECORD_IN_PROGRESS;
+	if (!s->has_pushes || c->db == s->dbs || r->n == 0 || random_next(&s->pushes) % 8 != 0)
+		return;
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		abort();
+	*p = (struct vpush){ .db = c->db, .key = c->key, .n = r->n, .header = r->header };
+	memcpy(p->body, r->body, sizeof(p->body));
+	r->header.rsn++;
+	r->header.flags |= RECORD_IN_PROGRESS | RECORD_MIGRATED_WITH_DATA;
+	c->e->pushes_coming[c->db][c->key]++;
+	event_after(s, random_next(&s->pushes) % 500, vclient_on_push, c->e, p, 0);
+}
+
 static void vclient_finish(struct sim *s, struct vclient *c)
 {
 	uint32_t what = sim_below(s, 100);
@@ -158,6 +219,8 @@ static void vclient_finish(struct sim *s, struct vclient *c)
 		what = 0;
 	if (what < 75)
 		check_write(s, c->e, c->db, c->key, what < s->empty_percent);
+	if (what < 75)
+		vclient_push(s, c);
 	c->is_unkillable = false;
 	vstore_client_unlock(s, c);
 	if (what < s->empty_percent)

@@ -135,6 +135,7 @@ static void vcommitter_on_send(struct sim *s, void *object, void *data, uint64_t
 	c->reqid++;
 	sim_trace(s, "node %u: client asks for commit %u, sequence number %u", e->node->pnn,
 		  c->commit, c->n);
+	memcpy(c->pushed, e->pushed, sizeof(c->pushed));
 	if (c->is_whole)
 		core_replace(e->core, c->id, c->reqid, e->replica.db_id, slice_of(w.p, w.len));
 	else
@@ -259,6 +260,8 @@ void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, con
 	sim_trace(s, "node %u: commit %u ends with %d (%s), and is %s", e->node->pnn, c->commit,
 		  status, status != 0 ? text : "", is_done ? "there" : "not there");
 	s->commits += status == 0;
+	if (status == 0)
+		check_pushed(s, e);
 	if (status == 0 && !is_done)
 		sim_fail(s, "I6 (lost commit)", "commit %u is not on node %u itself", c->commit,
 			 e->node->pnn);

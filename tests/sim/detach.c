@@ -28,18 +28,6 @@ static struct vdb *vdetach_file(struct vengine *e)
 	return &e->file.db[e->sim->dbs];
 }
 
-void vdetach_closed(struct vengine *e)
-{
-	struct sim *s = e->sim;
-
-	sim_trace(s, "node %u: %s is detached", e->node->pnn, SIM_DETACHED);
-	if (e->detach.is_used)
-		sim_fail(s, "detach", "node %u closes %s while a client uses it", e->node->pnn,
-			 SIM_DETACHED);
-	memset(e->seen[s->dbs], 0, sizeof(e->seen[s->dbs]));
-	s->detached++;
-}
-
 bool vdetach_is_free(void *world, uint32_t db_id, char *why, size_t size)
 {
 	struct vengine *e = world;
@@ -89,6 +77,34 @@ static void vdetach_attach(struct sim *s, struct vengine *e)
 	else
 		sim_fail(s, "attach", "node %u: attach of %s says %d", e->node->pnn, SIM_DETACHED,
 			 rc);
+}
+
+/* At once again, while what was asked of the old one is still on its way */
+static void vdetach_on_again(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+
+	(void)data;
+	(void)number;
+	if (!vengine_can_run(e) || s->is_healing || e->detach.is_used || e->detach.is_attaching ||
+	    e->first_generation == 0)
+		return;
+	vdetach_attach(s, e);
+	vengine_after(e);
+}
+
+void vdetach_closed(struct vengine *e)
+{
+	struct sim *s = e->sim;
+
+	sim_trace(s, "node %u: %s is detached", e->node->pnn, SIM_DETACHED);
+	if (e->detach.is_used)
+		sim_fail(s, "detach", "node %u closes %s while a client uses it", e->node->pnn,
+			 SIM_DETACHED);
+	memset(e->seen[s->dbs], 0, sizeof(e->seen[s->dbs]));
+	s->detached++;
+	if (vdetach_chance(s, 50))
+		event_after(s, random_next(&s->detaches) % 5000, vdetach_on_again, e, NULL, 0);
 }
 
 static void vdetach_ask(struct sim *s, struct vengine *e)

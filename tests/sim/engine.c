@@ -651,7 +651,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	config->last_generation = n->supervisor.persisted.generation;
 	config->last_active = n->supervisor.persisted.active;
 	config->last_active_n = n->supervisor.persisted.n;
-	config->bugs = s->options.bugs;
+	config->bug = s->options.bug;
 	sim_trace(s, "node %u: engine starts, boot %llx, incarnation %u", n->pnn,
 		  (unsigned long long)e->boot_id, e->number);
 	e->core = core_new(config, &vengine_ops, e);

@@ -21,7 +21,7 @@ enum { TAIL_LINES = 60, SEED_SECONDS = 60 };
 
 static const struct {
 	const char *name;
-	uint32_t bug;
+	enum core_bug bug;
 } bugs[] = {
 	{ "keep-ownership", CORE_BUG_KEEP_OWNERSHIP },
 	{ "old-generation", CORE_BUG_OLD_GENERATION },
@@ -53,6 +53,8 @@ static const struct {
 	{ "orphans-stay", CORE_BUG_ORPHANS_STAY },
 	{ "whohas-first", CORE_BUG_WHOHAS_FIRST },
 	{ "whohas-leaves-copy", CORE_BUG_WHOHAS_LEAVES_COPY },
+	{ "push-not-first", CORE_BUG_PUSH_NOT_FIRST },
+	{ "push-not-awaited", CORE_BUG_PUSH_NOT_AWAITED },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
@@ -106,7 +108,7 @@ static void tell_command(const struct sim *s, const char *bug)
 	putchar('\n');
 }
 
-static const char *bug_name(uint32_t bug)
+static const char *bug_name(enum core_bug bug)
 {
 	for (int i = 0; i < BUGS; i++) {
 		if (bugs[i].bug == bug)
@@ -120,8 +122,8 @@ static void crash_prepare(uint64_t seed, const struct sim_options *o)
 	snprintf(crash_text, sizeof(crash_text),
 		 "the core crashed or did not come back\nagain: tests/sim/run --trace %llu --steps "
 		 "%llu%s%s\n",
-		 (unsigned long long)seed, (unsigned long long)o->steps, o->bugs ? " --bug " : "",
-		 o->bugs ? bug_name(o->bugs) : "");
+		 (unsigned long long)seed, (unsigned long long)o->steps, o->bug ? " --bug " : "",
+		 o->bug ? bug_name(o->bug) : "");
 	alarm(SEED_SECONDS);
 }
 
@@ -147,7 +149,7 @@ static void tell_failure(struct sim *s, const struct arguments *a)
 		printf("THE SECOND RUN IS ANOTHER ONE: %s\n", s->failure);
 	free(t.line);
 	sim_free(s);
-	tell_command(s, bug_name(o.bugs));
+	tell_command(s, bug_name(o.bug));
 }
 
 /* The first failing seed, or 0 */
@@ -214,7 +216,7 @@ static int run_all_bugs(struct sim *s, const struct arguments *a)
 		struct sim_options o = a->options;
 		uint64_t seed;
 
-		o.bugs = bugs[i].bug;
+		o.bug = bugs[i].bug;
 		seed = run_seeds(s, a, &o, false);
 		if (seed == 0) {
 			printf("MISSED  %-20s in seeds %llu-%llu\n", bugs[i].name,
@@ -260,7 +262,7 @@ static int parse_bug(const char *text, struct arguments *a)
 	}
 	for (int i = 0; i < BUGS; i++) {
 		if (strcmp(text, bugs[i].name) == 0) {
-			a->options.bugs = bugs[i].bug;
+			a->options.bug = bugs[i].bug;
 			return 0;
 		}
 	}

@@ -523,7 +523,7 @@ void vnode_start_daemon(struct sim *s, struct vnode *n)
 		.hang_timeout_ms = 2 * s->timeout_ms,
 		.restart_limit = 5,
 		.restart_window_ms = 10 * s->timeout_ms,
-		.bugs = s->options.bugs,
+		.bug = s->options.bug,
 	};
 	uint32_t ring[SIM_NODES];
 	size_t ring_n = 0;

@@ -302,6 +302,8 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	s->has_readers = random_next(&s->readers) % 2 == 0;
 	random_seed(&s->detaches, seed ^ 0xDE7AC4);
 	random_seed(&s->restores, seed ^ 0x2E5702E);
+	random_seed(&s->pushes, seed ^ 0x9A51);
+	s->has_pushes = random_next(&s->pushes) % 3 == 0;
 	s->has_detaches = random_next(&s->detaches) % 4 == 3;
 	s->has_traverses = random_next(&s->traverses) % 3 == 0;
 	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;

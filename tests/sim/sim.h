@@ -243,7 +243,14 @@ bool vreplica_info(const struct vengine *e, struct core_db_info *info);
 /* ---- commit.c ------------------------------------------------------------------------------ */
 
 enum vcommitter_state { VCOMMITTER_NONE, VCOMMITTER_IDLE, VCOMMITTER_SENDING, VCOMMITTER_WAITING };
+/* Content that a client had pushed, and to whom */
+struct vpushed {
+	bool is_pushed;
+	uint64_t boot_id[SIM_NODES]; /* 0: not to this node */
+	uint16_t content[SIM_WRITERS];
+};
 struct vcommitter {
+	struct vpushed pushed[SIM_FILES][SIM_KEYS]; /* before it was begun */
 	struct vengine *e;
 	enum vcommitter_state state;
 	uint64_t id, turn, since_us;
@@ -380,6 +387,8 @@ struct vengine {
 	struct vreplica replica;
 	struct vcommitter committer;
 	struct vdetach detach;
+	struct vpushed pushed[SIM_FILES][SIM_KEYS];
+	uint32_t pushes_coming[SIM_FILES][SIM_KEYS]; /* the engine has not heard of */
 	struct vpeer peer[SIM_NODES];
 	struct vwatch watch[SIM_FACTS];
 	size_t watch_n;
@@ -533,6 +542,9 @@ bool check_is_owned(struct sim *s, const char **why);
 /* Whether no file has anything left of the records that are empty */
 bool check_is_vacuumed(struct sim *s, uint32_t dbs, const char **why);
 void check_hold(struct sim *s, struct vclient *c);
+/* The engine is told of a push, and a commit ends that was begun after it */
+void check_push(struct vengine *e, uint32_t db, uint32_t key, const uint16_t *content);
+void check_pushed(struct sim *s, struct vengine *e);
 /* Whether the core does something with the chain lock that it waits for */
 bool check_is_awaited(struct vengine *e, uint32_t db, uint32_t key);
 void check_read(struct sim *s, struct vclient *c);
@@ -558,7 +570,7 @@ struct trace {
 struct sim_options {
 	uint32_t nodes; /* 0: drawn from the seed */
 	uint64_t steps;
-	uint32_t bugs;
+	enum core_bug bug;
 	struct trace *trace; /* NULL: none */
 };
 /* A record on its way */
@@ -579,7 +591,8 @@ struct sim {
 	bool has_bad_files; /* a record cannot be given away now and then */
 	bool has_traverses;
 	bool has_readers; /* databases in read-only mode, and clients that only read */
-	struct random detaches, restores;
+	struct random detaches, restores, pushes;
+	bool has_pushes; /* clients have records pushed to all nodes now and then */
 	bool has_detaches;
 	uint32_t detached;
 	uint64_t traverse_clients;

@@ -258,6 +258,16 @@ void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key)
 	(void)c, (void)db_id, (void)key;
 }
 
+int core_push(struct core *c, uint32_t db_id, struct slice key, const struct record_header *h,
+	      struct slice body)
+{
+	(void)c, (void)db_id;
+	return key.len == 3 && h->rsn == 7 && h->dmaster == 1 && h->flags == 0x10001 &&
+		       slice_equal(body, slice_of("value", 5))
+		   ? 0
+		   : -EINVAL;
+}
+
 void core_vacuum_tune(struct core *c, uint32_t delay_ms, uint32_t interval_ms)
 {
 	(void)c, (void)delay_ms, (void)interval_ms;

@@ -671,6 +671,36 @@ static void test_key_lengths(void **state)
 	peer_close(p);
 }
 
+/* What Samba sends to all nodes of a record, which the core is given once, here */
+static void test_push_record(void **state)
+{
+	struct peer *p = peer_open();
+	struct ctdb_push_record r = {
+		.generation = 5,
+		.db_id = 0x1234,
+		.header = { .rsn = 7, .dmaster = 1, .flags = 0x10001 },
+		.key = slice_of("key", 3),
+		.value = slice_of("value", 5),
+	};
+	uint8_t data[64] = { 0 };
+	struct writer w = writer_of(data, sizeof(data));
+	struct answer a;
+
+	(void)state;
+	ctdb_push_record_encode(&w, &r);
+	assert_int_equal(w.len, 36 + 3 + 4 + 5);
+	assert_memory_equal(data + 36 + 3, "\5\0\0\0value", 9); /* its length is not aligned */
+	for (uint32_t len = 0; len <= sizeof(data); len++)
+		assert_int_equal(peer_control(p, CTDB_BROADCAST_ACTIVE, CTDB_CONTROL_PUSH_RECORD,
+					      data, len, &a),
+				 len == w.len ? 0 : -1);
+	data[8]++; /* the core refuses it */
+	assert_int_equal(peer_control(p, CTDB_BROADCAST_ACTIVE, CTDB_CONTROL_PUSH_RECORD, data,
+				      (uint32_t)w.len, &a),
+			 -1);
+	peer_close(p);
+}
+
 /* What Samba sends for each deleted record, and all that is not quite so */
 static void test_schedule_for_deletion(void **state)
 {
@@ -1088,6 +1118,7 @@ static int tests_run(void)
 		ACTIVE(test_status_json),
 		ACTIVE(test_status_of_many),
 		ACTIVE(test_attach),
+		ACTIVE(test_push_record),
 		ACTIVE(test_schedule_for_deletion),
 		ACTIVE(test_properties),
 		ACTIVE(test_calls),

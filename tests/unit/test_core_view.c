@@ -311,6 +311,7 @@ static void test_numbers(void **state)
 	assert_int_equal(PACKET_FOREIGN, 16);
 	assert_int_equal(PACKET_PREPARE, 21);
 	assert_int_equal(PACKET_ERASED, 32);
+	assert_int_equal(PACKET_PUSHED, 34);
 	assert_int_equal(CONTROL_STATE, 1);
 	assert_int_equal(CONTROL_VOTE, 12);
 }

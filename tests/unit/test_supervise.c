@@ -94,7 +94,7 @@ static const struct supervise_ops fake_ops = {
 	.state_changed = fake_changed,
 };
 
-static void begin_with(struct fake *f, uint32_t bugs)
+static void begin_with(struct fake *f, enum core_bug bug)
 {
 	const struct supervise_config config = {
 		.pnn = 3,
@@ -103,7 +103,7 @@ static void begin_with(struct fake *f, uint32_t bugs)
 		.hang_timeout_ms = 10000,
 		.restart_limit = 3,
 		.restart_window_ms = 60000,
-		.bugs = bugs,
+		.bug = bug,
 	};
 
 	*f = (struct fake){ .now = 1000 };
@@ -114,7 +114,7 @@ static void begin_with(struct fake *f, uint32_t bugs)
 
 static void begin(struct fake *f)
 {
-	begin_with(f, 0);
+	begin_with(f, CORE_BUG_NONE);
 }
 
 static void end(struct fake *f, const char *did)
