@@ -28,6 +28,12 @@
  * the client is still told to exist (core_is_committing): whoever waits for a lock that it held
  * would otherwise read the old number, commit with the next one, be refused, find that number in its
  * file, and take the dead client's commit for its own.
+ *
+ * That is not enough when the whole node is lost, or where Samba asks the kernel instead. So a
+ * commit is not refused while this node holds another one, and one that was overtaken raises the
+ * sequence number once more before its client is told: it finds one that is not its own, and fails.
+ * (A commit that was decided is held by this node, or is in its file: all had to prepare it.) One
+ * that was not decided when the view changes has not happened, and begins anew.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,9 +42,11 @@
 
 #define COMMIT_RETRY_MS	  20
 #define COMMIT_ORPHAN_MS  60000 /* so long a client that is gone is told to exist */
+static const char overtaken[] = "another commit came before it";
+
 #define COMMIT_TIMEOUT(c) ((c)->config.peer_timeout_ms * 3ULL + 1000)
 
-int commit_read(struct slice records, uint32_t db_id, uint64_t *seq)
+int commit_read(struct slice records, uint32_t db_id, uint64_t *seq, uint64_t *seq_rsn)
 {
 	const struct slice key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY));
 	struct cursor s = cursor_of(records.p, records.len);
@@ -58,9 +66,22 @@ int commit_read(struct slice records, uint32_t db_id, uint64_t *seq)
 		if (r.data.len != RECORD_HEADER_SIZE + sizeof(*seq))
 			return -EBADMSG;
 		memcpy(seq, r.data.p + RECORD_HEADER_SIZE, sizeof(*seq));
+		memcpy(seq_rsn, r.data.p, sizeof(*seq_rsn));
 		has_seq = true;
 	}
 	return has_seq ? 0 : -EBADMSG;
+}
+
+static void sequence_encode(const struct core *c, struct writer *w, uint64_t seq, uint64_t rsn)
+{
+	uint8_t value[RECORD_HEADER_SIZE + sizeof(seq)] = { 0 };
+
+	memcpy(value, &rsn, 8);
+	memcpy(value + 8, &c->self, 4);
+	memcpy(value + RECORD_HEADER_SIZE, &seq, sizeof(seq));
+	ctdb_rec_data_encode(
+	    w, &(struct ctdb_rec_data){ .key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY)),
+					.data = slice_of(value, sizeof(value)) });
 }
 
 static void commit_end(struct core *c, struct commit *m, int status, const char *text)
@@ -96,11 +117,40 @@ static void commit_await(struct commit *m)
 	m->answered_n = 0;
 }
 
+static const struct replica *commit_replica(const struct core *c, const struct commit *m)
+{
+	return &db_get(c, m->db_id)->replica;
+}
+
+/* This node holds another commit to the database: it may be in the file soon */
+static bool commit_is_blocked(const struct core *c, const struct commit *m)
+{
+	const struct prepared *w = &commit_replica(c, m)->prepared;
+
+	return w->state != PREPARED_NONE && (w->coordinator != c->self || w->id != m->id) &&
+	       !m->is_settling && !m->is_whole && !core_has_bug(c, CORE_BUG_NUMBER_TAKEN);
+}
+
+/* Not all nodes at the same time */
+static void commit_retry(struct core *c, struct commit *m)
+{
+	m->state = COMMIT_WAITING;
+	m->retry_ms = core_now(c) + COMMIT_RETRY_MS + c->self % COMMIT_RETRY_MS;
+}
+
 /* Begins it if the view allows; it may wait for that */
 static void commit_begin(struct core *c, struct commit *m)
 {
 	if (!c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE)
 		return;
+	if (m->is_raising && commit_replica(c, m)->content.seq != m->seq) {
+		commit_end(c, m, COMMIT_REFUSED, overtaken);
+		return;
+	}
+	if (commit_is_blocked(c, m)) {
+		commit_retry(c, m);
+		return;
+	}
 	m->state = COMMIT_PREPARING;
 	m->id = ++c->commit_id;
 	m->until_ms = core_now(c) + COMMIT_TIMEOUT(c);
@@ -109,16 +159,40 @@ static void commit_begin(struct core *c, struct commit *m)
 	commit_send(c, m, PACKET_PREPARE);
 }
 
+/* Its records are the next sequence number alone, from now on */
+static void commit_raise(struct core *c, struct commit *m)
+{
+	struct ctdb_rec_buffer b = { .db_id = m->db_id, .count = 1 };
+	struct writer w = writer_of(m->records, m->len); /* which held that record among others */
+
+	m->is_raising = true;
+	ctdb_rec_buffer_encode(&w, &b);
+	sequence_encode(c, &w, m->seq + 1, ++m->seq_rsn);
+	m->len = w.len;
+}
+
 /* Before COMMIT was sent */
 static void commit_abort(struct core *c, struct commit *m, int status, const char *text)
 {
+	bool is_overtaken;
+
 	commit_send(c, m, PACKET_ABORT);
-	if (!m->is_settling) {
+	if (m->is_settling) {
+		commit_retry(c, m);
+		return;
+	}
+	if (m->is_whole || core_has_bug(c, CORE_BUG_NUMBER_TAKEN)) {
 		commit_end(c, m, status, text);
 		return;
 	}
-	m->state = COMMIT_WAITING;
-	m->retry_ms = core_now(c) + COMMIT_RETRY_MS;
+	is_overtaken = commit_replica(c, m)->content.seq == m->seq;
+	if (!is_overtaken && !commit_is_blocked(c, m)) {
+		commit_end(c, m, status, m->is_raising ? overtaken : text);
+		return;
+	}
+	if (is_overtaken) /* again, if it is raising already: what is there may have a higher rsn */
+		commit_raise(c, m);
+	commit_retry(c, m);
 }
 
 static void commit_refuse(struct core *c, uint64_t client, uint32_t reqid, const char *why)
@@ -138,7 +212,7 @@ static struct commit *commit_new(struct core *c, uint64_t client, uint32_t reqid
 		return NULL;
 	}
 	for (m = c->commits; m != NULL; m = m->next) {
-		if (m->client != client && m->db_id != db_id)
+		if (m->client != client && (m->db_id != db_id || m->is_orphan))
 			continue;
 		commit_refuse(
 		    c, client, reqid,
@@ -161,11 +235,12 @@ void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id
 		 struct slice records)
 {
 	struct commit *m;
-	uint64_t seq;
+	uint64_t seq, seq_rsn;
 
 	if (c->is_retired)
 		return;
-	if (records.len > CORE_MAX_RECORD || commit_read(records, db_id, &seq) != 0) {
+	if (records.len > CORE_MAX_RECORD ||
+	    commit_read(records, db_id, &seq, &seq_rsn) != 0) {
 		commit_refuse(c, client, reqid,
 			      "malformed records, or no new sequence number among them");
 		return;
@@ -173,6 +248,8 @@ void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id
 	m = commit_new(c, client, reqid, db_id);
 	if (m == NULL)
 		return;
+	m->seq = seq;
+	m->seq_rsn = seq_rsn;
 	m->records = core_alloc(records.len);
 	m->len = records.len;
 	memcpy(m->records, records.p, records.len);
@@ -216,7 +293,7 @@ static int whole_take(struct core *c, struct commit *m, struct slice records)
 	uint64_t step = core_has_bug(c, CORE_BUG_REPLACE_BY_ONE) ? 1 : 2, seq;
 	uint64_t least = db_get(c, m->db_id)->replica.content.seq + step;
 	size_t size = records.len + 256;
-	uint8_t value[RECORD_HEADER_SIZE + sizeof(seq)] = { 0 }, head[64];
+	uint8_t head[64];
 	struct ctdb_rec_buffer b = { .db_id = m->db_id };
 	struct writer w, h = writer_of(head, sizeof(head));
 
@@ -227,12 +304,7 @@ static int whole_take(struct core *c, struct commit *m, struct slice records)
 		return -EBADMSG;
 	if (seq < least || seq > UINT64_MAX / 2)
 		seq = least;
-	memcpy(value, &seq, 8);		     /* its rsn grows, too */
-	memcpy(value + 8, &c->self, 4);
-	memcpy(value + RECORD_HEADER_SIZE, &seq, sizeof(seq));
-	ctdb_rec_data_encode(
-	    &w, &(struct ctdb_rec_data){ .key = slice_of(SEQUENCE_KEY, sizeof(SEQUENCE_KEY)),
-					 .data = slice_of(value, sizeof(value)) });
+	sequence_encode(c, &w, seq, seq); /* its rsn grows, too */
 	b.count++;
 	h = writer_of(m->records, size);
 	ctdb_rec_buffer_encode(&h, &b);
@@ -316,8 +388,13 @@ void commit_packet(struct core *c, uint32_t from, const struct packet *p)
 		if (m->answered_n == c->active_n || core_has_bug(c, CORE_BUG_COMMIT_EARLY))
 			commit_decide(c, m);
 	} else if (m->answered_n == c->active_n || core_has_bug(c, CORE_BUG_ANSWER_EARLY)) {
-		commit_end(c, m, m->is_settling ? COMMIT_VIEW_CHANGED : 0,
-			   "the view has changed: the database tells whether it was committed");
+		commit_end(c, m,
+			   m->is_raising    ? COMMIT_REFUSED
+			   : m->is_settling ? COMMIT_VIEW_CHANGED
+					    : 0,
+			   m->is_raising ? overtaken
+					 : "the view has changed: the database tells whether it "
+					   "was committed");
 	}
 }
 
@@ -344,6 +421,14 @@ void commit_activate(struct core *c)
 
 	for (; m != NULL; m = next) {
 		next = m->next;
+		if (m->is_orphan && m->is_raising) {
+			commit_end(c, m, 0, "");
+			continue;
+		}
+		if (m->is_raising || (m->state == COMMIT_PREPARING && !m->is_whole &&
+				      !core_has_bug(c, CORE_BUG_NUMBER_TAKEN)))
+			m->state = COMMIT_WAITING;
+		m->retry_ms = UINT64_MAX;
 		if (m->state != COMMIT_WAITING) {
 			m->state = COMMIT_WAITING;
 			m->is_settling = true;
@@ -379,8 +464,7 @@ bool core_is_committing(const struct core *c, uint64_t client)
 
 	for (const struct commit *m = c->commits; m != NULL; m = m->next)
 		if (m->client == client)
-			return !m->is_orphan || (now_ms < m->orphan_until_ms &&
-						 !core_has_bug(c, CORE_BUG_GONE_EARLY));
+			return !m->is_orphan || now_ms < m->orphan_until_ms;
 	return false;
 }
 
@@ -388,7 +472,10 @@ static uint64_t commit_due(const struct commit *m)
 {
 	if (m->state == COMMIT_DECIDED)
 		return UINT64_MAX;
-	return m->state == COMMIT_WAITING && m->is_settling ? m->retry_ms : m->until_ms;
+	return m->state == COMMIT_WAITING &&
+		       (m->is_settling || m->is_raising || m->retry_ms != UINT64_MAX)
+		   ? m->retry_ms
+		   : m->until_ms;
 }
 
 void commit_tick(struct core *c)
@@ -402,13 +489,14 @@ void commit_tick(struct core *c)
 		if (m->state == COMMIT_PREPARING)
 			commit_abort(c, m, COMMIT_TIMED_OUT,
 				     "a node did not answer in time, and nothing was committed");
-		else if (!m->is_settling)
-			commit_end(c, m, COMMIT_TIMED_OUT,
-				   "the cluster did not become active in time");
-		else {
+		else if (m->retry_ms != UINT64_MAX) {
 			m->retry_ms = UINT64_MAX;
 			commit_begin(c, m);
-		}
+		} else if (commit_is_blocked(c, m) || commit_replica(c, m)->content.seq == m->seq)
+			m->until_ms = core_now(c) + COMMIT_TIMEOUT(c); /* what to tell? */
+		else
+			commit_end(c, m, COMMIT_TIMED_OUT,
+				   "the cluster did not become active in time");
 	}
 }
 

@@ -231,7 +231,7 @@ enum core_bug {
 	CORE_BUG_LOCATION_LATE_LOSES, /* R4: LOCATION does not settle a waiting request */
 	CORE_BUG_SESSION_FORGETS,  /* R7: a reconnect loses what was in flight */
 	CORE_BUG_ANSWER_EARLY,     /* I6: a client is answered before all have applied */
-	CORE_BUG_GONE_EARLY,       /* I6: a client is told to be gone before its commit ended */
+	CORE_BUG_NUMBER_TAKEN,      /* I6: a commit that was overtaken is refused at once */
 	CORE_BUG_COMMIT_EARLY,     /* I6: COMMIT is sent before all have prepared */
 	CORE_BUG_VACUUM_NO_TOMBSTONE, /* R8: old copies are not made empty first */
 	CORE_BUG_VACUUM_OWN_FIRST, /* R8: the own copy is deleted first */

@@ -299,6 +299,8 @@ struct commit {
 	bool is_whole;
 	bool is_settling; /* the view has changed under it: then the client is told, not before */
 	bool is_orphan;   /* the client is gone, and the commit was decided */
+	bool is_raising;  /* it was overtaken */
+	uint64_t seq, seq_rsn; /* the sequence number that it sets; not of a whole content */
 	uint64_t client, orphan_until_ms;
 	uint32_t reqid, db_id;
 	uint64_t id, until_ms, retry_ms;
@@ -671,7 +673,7 @@ void commit_tick(struct core *c);
 uint64_t commit_deadline(const struct core *c);
 void commit_free(struct core *c);
 /* A rec_buffer: 0, and the sequence number that it sets; -EBADMSG */
-int commit_read(struct slice records, uint32_t db_id, uint64_t *seq);
+int commit_read(struct slice records, uint32_t db_id, uint64_t *seq, uint64_t *seq_rsn);
 
 /* keystate.c */
 struct keystate *keystate_find(struct core *c, uint64_t hash, uint32_t db_id, struct slice key);

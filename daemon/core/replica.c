@@ -101,13 +101,14 @@ static void prepared_check(struct core *c, struct db *db)
 {
 	struct replica *r = &db->replica;
 	struct prepared *w = &r->prepared;
+	uint64_t seq_rsn;
 
 	if (w->len == 0) {
 		w->seq = r->content.seq;
 		prepared_hold(c, db);
 		return;
 	}
-	if (commit_read(slice_of(w->records, w->len), db->db_id, &w->seq) != 0) {
+	if (commit_read(slice_of(w->records, w->len), db->db_id, &w->seq, &seq_rsn) != 0) {
 		prepared_decline(c, db, "malformed records");
 		return;
 	}

@@ -30,7 +30,8 @@ class Closed(Exception):
 
 
 class Peer:
-    def __init__(self, path):
+    def __init__(self, path, patience=PATIENCE):
+        self.patience = patience
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(path)
         self.sock.settimeout(PATIENCE)
@@ -39,9 +40,9 @@ class Peer:
     def send(self, data):
         self.sock.sendall(data)
 
-    def receive(self, timeout=PATIENCE):
+    def receive(self, timeout=None):
         """(operation, reqid, body) of the next packet; None: nothing came; Closed at the end"""
-        self.sock.settimeout(timeout)
+        self.sock.settimeout(timeout or self.patience)
         while True:
             if len(self.buf) >= 4:
                 length, = struct.unpack_from("=I", self.buf)

@@ -12,8 +12,7 @@
  *   - what a client found missing when it was told of a failure is in none of these, ever;
  *   - in the end all files are equal;
  *   - who has the lock does not find the sequence number that it has asked for with the commit of
- *     another client, which it would take for its own. (Not checked until the next generation when
- *     who had the lock was lost with its engine.)
+ *     another client, which it would take for its own.
  * One limit: a generation that begins without any node that has it cannot know of it. Corosync's
  * quorum does not keep that from happening: the only nodes with an active daemon may be down, while
  * others that had none make a quorum. Then there are two histories, and when they meet one is lost:
@@ -170,8 +169,7 @@ static bool vreplica_is_served(struct vengine *e)
 
 static void vcommitter_begin(struct sim *s, struct vcommitter *c)
 {
-	c->has_lock = is_commit_lock_free(s) && vreplica_is_served(c->e) &&
-		      core_generation(c->e->core) > s->lock_lost_generation;
+	c->has_lock = is_commit_lock_free(s) && vreplica_is_served(c->e);
 	if (is_commit_lock_free(s)) {
 		s->commit_lock = c;
 		c->dead_id = 0;
@@ -194,7 +192,7 @@ static void vcommitter_on_turn(struct sim *s, void *object, void *data, uint64_t
 	(void)data;
 	if (c->turn != number || c->state != VCOMMITTER_IDLE || !c->e->is_running || s->is_quiet)
 		return;
-	/* One of the whole takes two numbers */
+	/* One of the whole takes two numbers, and so does one that was overtaken */
 	if (!c->e->replica.is_attached || s->next_commit >= SIM_COMMITS - 50 ||
 	    c->e->node->pfile.n >= SIM_COMMITS - 50)
 		vcommitter_turn_later(s, c, 10000 + sim_delay(s, s->think_us));
@@ -318,14 +316,6 @@ void vcommit_engine_gone(struct sim *s, struct vengine *e)
 	e->committer.state = VCOMMITTER_NONE;
 	e->committer.turn++;
 	e->committer.dead_id = 0;
-	if (s->commit_lock != &e->committer)
-		return;
-	s->commit_lock = NULL;
-	for (uint32_t i = 0; i < s->n; i++) { /* its commit may be decided, and not in the files yet */
-		const struct vengine *other = s->node[i].engine;
-
-		if (other != NULL && other->core != NULL &&
-		    core_generation(other->core) > s->lock_lost_generation)
-			s->lock_lost_generation = core_generation(other->core);
-	}
+	if (s->commit_lock == &e->committer)
+		s->commit_lock = NULL;
 }

@@ -36,7 +36,7 @@ static const struct {
 	{ "location-late-loses", CORE_BUG_LOCATION_LATE_LOSES },
 	{ "session-forgets", CORE_BUG_SESSION_FORGETS },
 	{ "answer-early", CORE_BUG_ANSWER_EARLY },
-	{ "gone-early", CORE_BUG_GONE_EARLY },
+	{ "number-taken", CORE_BUG_NUMBER_TAKEN },
 	{ "commit-early", CORE_BUG_COMMIT_EARLY },
 	{ "vacuum-no-tombstone", CORE_BUG_VACUUM_NO_TOMBSTONE },
 	{ "vacuum-own-first", CORE_BUG_VACUUM_OWN_FIRST },

@@ -44,11 +44,14 @@ static void vwrite_read(struct vwrite *w, struct slice records)
 		w->is_stamp = true;
 		return;
 	}
-	if (ctdb_rec_buffer_decode(&c, &b) != 0 || b.count != 2 ||
-	    ctdb_rec_data_decode(&c, &r[0]) != 0 || ctdb_rec_data_decode(&c, &r[1]) != 0)
+	if (ctdb_rec_buffer_decode(&c, &b) != 0 || b.count == 0 || b.count > 2)
 		abort();
-	memcpy(&w->commit, r[0].data.p + RECORD_HEADER_SIZE, sizeof(w->commit));
-	memcpy(&w->n, r[1].data.p + RECORD_HEADER_SIZE, sizeof(w->n));
+	for (uint32_t i = 0; i < b.count; i++)
+		if (ctdb_rec_data_decode(&c, &r[i]) != 0)
+			abort();
+	if (b.count == 2) /* else the number is raised, no more */
+		memcpy(&w->commit, r[0].data.p + RECORD_HEADER_SIZE, sizeof(w->commit));
+	memcpy(&w->n, r[b.count - 1].data.p + RECORD_HEADER_SIZE, sizeof(w->n));
 }
 
 static void vwrite_later(struct sim *s, struct vengine *e, const struct vwrite *w,

@@ -649,7 +649,6 @@ struct sim {
 	uint32_t next_commit;
 	struct vcommitter *commit_lock;
 	bool is_commit_lock_loose;
-	uint32_t lock_lost_generation;
 	struct vtold told[SIM_COMMITS];
 	size_t told_n;
 	uint32_t last_nodes; /* set of the nodes in the generation that began last */

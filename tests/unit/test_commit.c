@@ -60,6 +60,13 @@ static struct core_db_info info_of(const struct core *c)
 	return info;
 }
 
+static void tick_later(struct world *w, uint64_t ms)
+{
+	w->now += ms;
+	assert_true(core_deadline_ms(w->core) <= w->now);
+	core_tick(w->core);
+}
+
 static void test_alone(void **state)
 {
 	struct world w;
@@ -115,12 +122,9 @@ static void test_refused(void **state)
 	core_commit_checked(c, p_id(), w.checking, -EEXIST);
 	assert_int_equal(w.committed, 3);
 	assert_int_equal(w.status, COMMIT_REFUSED);
-	commit(c, 1, 0); /* not a higher sequence number */
-	assert_int_equal(w.committed, 4);
-	assert_int_equal(w.status, COMMIT_REFUSED);
 	/* nothing is left of all these */
 	commit(c, 1, 1);
-	assert_int_equal(w.committed, 4);
+	assert_int_equal(w.committed, 3);
 	core_free(c);
 }
 
@@ -146,12 +150,9 @@ static void test_client_gone(void **state)
 	assert_int_not_equal(w.applying, 0);
 	assert_true(core_is_committing(c, 2) && core_is_registered(c, 2, 77));
 	assert_false(core_is_committing(c, 1));
-	commit(c, 3, 1); /* refused: it is not over */
-	assert_int_equal(w.committed, 1);
-	assert_int_equal(w.status, COMMIT_REFUSED);
 	core_commit_applied(c, p_id(), w.applying, 0);
 	assert_false(core_is_committing(c, 2) || core_is_registered(c, 2, 77));
-	assert_int_equal(w.committed, 1);
+	assert_int_equal(w.committed, 0);
 
 	commit(c, 4, 2); /* which does not end */
 	core_commit_checked(c, p_id(), w.checking, 0);
@@ -161,6 +162,51 @@ static void test_client_gone(void **state)
 	assert_true(core_is_committing(c, 4));
 	w.now += 1;
 	assert_false(core_is_committing(c, 4));
+	core_free(c);
+}
+
+/* This node's part of what it prepares */
+static void prepare_and_apply(struct world *w)
+{
+	core_commit_checked(w->core, p_id(), w->checking, 0);
+	deliver(w);
+	core_commit_applied(w->core, p_id(), w->applying, 0);
+}
+
+/* A dead client's commit comes before one that was made from the same number: that one's client would
+ * take it for its own if it found its number in the file */
+static void test_overtaken(void **state)
+{
+	struct world w;
+	struct core *c = with_persistent(&w, node_alone(&w));
+
+	(void)state;
+	commit(c, 1, 1);
+	core_commit_checked(c, p_id(), w.checking, 0);
+	core_client_gone(c, 1);
+	deliver(&w);
+	commit(c, 2, 1);
+	tick_later(&w, 40); /* it may not be refused: the number is not in the file yet */
+	assert_int_equal(w.committed, 0);
+	core_commit_applied(c, p_id(), w.applying, 0);
+	assert_int_equal(info_of(c).content.seq, 1);
+	tick_later(&w, 40); /* declined, and raised */
+	assert_int_equal(w.committed, 0);
+	tick_later(&w, 40);
+	core_commit_checked(c, p_id(), w.checking, -EEXIST); /* a higher rsn is tried */
+	tick_later(&w, 40);
+	prepare_and_apply(&w);
+	assert_int_equal(info_of(c).content.seq, 2);
+	assert_int_equal(w.committed, 1);
+	assert_int_equal(w.status, COMMIT_REFUSED);
+
+	commit(c, 3, 2); /* what its client has read before it is as good */
+	tick_later(&w, 40);
+	core_client_gone(c, 3); /* nobody is to be told */
+	commit(c, 4, 3);
+	prepare_and_apply(&w);
+	assert_int_equal(w.status, 0);
+	assert_int_equal(info_of(c).content.seq, 3);
 	core_free(c);
 }
 
@@ -266,11 +312,11 @@ static void test_member(void **state)
 	assert_true(output(c, PACKET_PREPARED, &p));
 	assert_int_equal(p.rsn, 8);
 	assert_int_equal(input(c, PACKET_ABORT, 9, NULL, 0, 0), CORE_TAKEN);
-	commit(c, 1, 1); /* the slot is taken */
-	assert_int_equal(w.status, COMMIT_REFUSED);
+	commit(c, 1, 1); /* the slot is taken: it waits */
+	assert_int_equal(c->db[1]->replica.prepared.coordinator, 1);
 	assert_int_equal(input(c, PACKET_ABORT, 8, NULL, 0, 0), CORE_TAKEN);
-	commit(c, 1, 1);
-	assert_int_equal(w.committed, 1);
+	tick_later(&w, 40);
+	assert_int_equal(w.committed, 0);
 	assert_int_equal(c->db[1]->replica.prepared.coordinator, 0);
 	core_free(c);
 }
@@ -400,7 +446,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),	     cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_client_gone),
+		cmocka_unit_test(test_client_gone),  cmocka_unit_test(test_overtaken),
 		cmocka_unit_test(test_with_peer),    cmocka_unit_test(test_member),
 		cmocka_unit_test(test_view_changes), cmocka_unit_test(test_sends),
 		cmocka_unit_test(test_receives),     cmocka_unit_test(test_nobody_has_it),
