@@ -90,16 +90,23 @@ static void tree_is_found(void **state)
 
 static void variable_is_seen(void **state)
 {
-	char *argv[] = { (char *)(uintptr_t) "sleep", (char *)(uintptr_t) "100", NULL };
+	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+			 (char *)(uintptr_t) "echo; kill -STOP $$", NULL };
 	char *env[] = { (char *)(uintptr_t) "A=1", (char *)(uintptr_t) "MARK=12.34", NULL };
 	struct process p;
-	pid_t pid = vfork(); /* goes on when the program is started */
+	int ready[2];
+	char byte;
+	pid_t pid;
 
 	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
 	if (pid == 0) {
-		(void)execve("/bin/sleep", argv, env);
+		(void)dup2(ready[1], STDOUT_FILENO);
+		(void)execve("/bin/sh", argv, env);
 		_exit(1);
 	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
 	p = found(pid);
 	assert_true(process_has_variable(&p, "MARK=12.34"));
 	assert_true(process_has_variable(&p, "A=1"));
@@ -109,6 +116,8 @@ static void variable_is_seen(void **state)
 	assert_false(process_has_variable(&p, "MARK=12.34"));
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
 }
 
 /* The numbers are right, the starts are those of processes that had them before */
