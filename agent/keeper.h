@@ -74,10 +74,16 @@ enum keeper_state {
 	KEEPER_STATE_STOPPED, /* was asked to, and nothing is left */
 };
 
+/* Who started smbd, alive or not: the keeper's number (0: not known) and start, and the sessions that
+ * smbd and winbindd lead (0: none) */
+struct keeper_id {
+	struct process keeper;
+	pid_t session[2];
+};
+
 struct keeper_file {
 	pid_t keeper; /* 0: nobody holds the lock */
-	/* The keeper that started smbd, alive or not: by number and start. Number 0: not known */
-	struct process started_by;
+	struct keeper_id started_by;
 	enum keeper_state state;
 	unsigned int port;
 	char address[64], lock_dir[PATH_MAX], words[256];
@@ -89,6 +95,6 @@ int keeper_file_read(const struct keeper_options *o, struct keeper_file *f);
 int keeper_file_lock(const struct keeper_options *o);
 /* started_by: NULL where there is nothing that it could be asked for */
 int keeper_file_write(int fd, const struct keeper_options *o, enum keeper_state state,
-		      const char *words, const struct process *started_by);
+		      const char *words, const struct keeper_id *started_by);
 
 #endif

@@ -4,12 +4,12 @@
  *
  * The keeper knows every process of its smbd. A keeper that was killed leaves them to somebody
  * else; then they are found by the locks that they hold in Samba's lock directory, and are ours if
- * they are in the session of the keeper that the run file names, or have its mark in their
- * environment. smbd and its children stay in the session, whose number is given to no other process
- * as long as one is in it; some of them write their title over the environment. samba-dcerpcd and
- * what it starts make a session of their own, and have the mark. Any other holder of such a lock is
- * foreign: somebody else has started a smbd with the same lock directory. It is told of, and never
- * touched.
+ * they are in a session that the run file names, or have the keeper's mark in their environment.
+ * smbd, winbindd and their children stay in their session, whose number is given to no other
+ * process as long as one is in it; some of them write their title over the environment.
+ * samba-dcerpcd and what it starts make a session of their own, and have the mark. Any other holder
+ * of such a lock is foreign: somebody else has started a smbd with the same lock directory. It is
+ * told of, and never touched.
  */
 #include "config.h"
 #include "keeper.h"
@@ -75,28 +75,32 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 enum whose { OURS, FOREIGN };
 
-/* started_by: the keeper. After the last process of its session its number may be given to another
- * process, and to a session of that one */
-static enum whose whose(const struct process *p, const struct process *started_by)
+static enum whose whose(const struct process *p, const struct keeper_id *by)
 {
+	const pid_t sessions[] = { by->keeper.pid, by->session[0], by->session[1] };
 	char mark[KEEPER_MARK];
 	struct process leader;
 
-	if (started_by->pid == 0 || p->start < started_by->start)
+	if (by->keeper.pid == 0 || p->start < by->keeper.start)
 		return FOREIGN;
-	keeper_mark(started_by, mark);
+	keeper_mark(&by->keeper, mark);
 	if (process_has_variable(p, mark))
 		return OURS;
-	if (p->session != started_by->pid)
-		return FOREIGN;
-	return !process_find(started_by->pid, &leader) || leader.start == started_by->start
-		   ? OURS
-		   : FOREIGN;
+	for (size_t i = 0; i < sizeof(sessions) / sizeof(sessions[0]); i++) {
+		if (sessions[i] == 0 || p->session != sessions[i])
+			continue;
+		/* after the last process of a session its number may be given to another one */
+		return !process_find(sessions[i], &leader) || process_has_variable(&leader, mark) ||
+			       (leader.pid == by->keeper.pid && leader.start == by->keeper.start)
+			   ? OURS
+			   : FOREIGN;
+	}
+	return FOREIGN;
 }
 
 /* Who is there of these: winbindd may be somebody else's when this resource has none, and then is
  * nobody's concern */
-static int holders(const char *lock_dir, bool has_winbindd, const struct process *started_by,
+static int holders(const char *lock_dir, bool has_winbindd, const struct keeper_id *started_by,
 		   enum whose which, struct process_list *l)
 {
 	const char *const programs[] = {

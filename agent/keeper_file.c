@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * keeper_file.c: the run file, RUN_DIR/smbd-NAME.run: six lines (state, address, port, Samba's lock
- * directory, words, number and start of the keeper) that outlive the keeper, and the lock that does
+ * directory, words, who started it) that outlive the keeper, and the lock that does
  * not.
  *
  * The lock is a plain POSIX one, so that F_GETLK tells who holds it: the keeper opens the file once
@@ -75,9 +75,10 @@ static void parse(char *text, struct keeper_file *f)
 
 	if (words == NULL)
 		return;
-	if (started_by == NULL ||
-	    sscanf(started_by, "%d %" SCNu64, &f->started_by.pid, &f->started_by.start) != 2)
-		f->started_by.pid = 0;
+	if (started_by == NULL || sscanf(started_by, "%d %" SCNu64 " %d %d",
+					 &f->started_by.keeper.pid, &f->started_by.keeper.start,
+					 &f->started_by.session[0], &f->started_by.session[1]) != 4)
+		f->started_by = (struct keeper_id){ 0 };
 	for (size_t i = 0; i < STATES; i++) {
 		if (strcmp(state, state_names[i]) == 0)
 			f->state = (enum keeper_state)i;
@@ -138,14 +139,14 @@ int keeper_file_lock(const struct keeper_options *o)
 }
 
 int keeper_file_write(int fd, const struct keeper_options *o, enum keeper_state state,
-		      const char *words, const struct process *started_by)
+		      const char *words, const struct keeper_id *started_by)
 {
-	static const struct process nobody;
-	const struct process *by = started_by != NULL ? started_by : &nobody;
+	static const struct keeper_id nobody;
+	const struct keeper_id *by = started_by != NULL ? started_by : &nobody;
 	char text[FILE_SIZE];
-	int n =
-	    snprintf(text, sizeof(text), "%s\n%s\n%u\n%s\n%s\n%d %" PRIu64 "\n", state_names[state],
-		     o->address, o->port, o->lock_dir, words, by->pid, by->start);
+	int n = snprintf(text, sizeof(text), "%s\n%s\n%u\n%s\n%s\n%d %" PRIu64 " %d %d\n",
+			 state_names[state], o->address, o->port, o->lock_dir, words,
+			 by->keeper.pid, by->keeper.start, by->session[0], by->session[1]);
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;

@@ -44,6 +44,7 @@ static const char *const daemon_name[] = { "smbd", "winbindd" };
 struct keeper {
 	const struct keeper_options *o;
 	struct process self;
+	struct keeper_id id;
 	char mark[KEEPER_MARK]; /* in the environment */
 	int run_fd, err, signal_fd;
 	int alive[2];	    /* the pipe that is the daemons' standard input */
@@ -103,8 +104,8 @@ static int daemon_start(struct keeper *k, int which, const char *program, char *
 	pid = spawn(k->alive[0], k->err, argv);
 	if (pid < 0)
 		return pid;
-	k->pid[which] = pid;
-	return 0;
+	k->pid[which] = k->id.session[which] = pid;
+	return keeper_file_write(k->run_fd, k->o, KEEPER_STATE_RUNNING, "", &k->id);
 }
 
 static void tell_pacemaker(struct keeper *k)
@@ -142,7 +143,7 @@ static void end_begin(struct keeper *k, uint64_t grace_ms, const char *words)
 		k->tells_left = TELL_TRIES;
 		tell_pacemaker(k);
 	}
-	(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words, &k->self);
+	(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words, &k->id);
 }
 
 static void daemon_ended(struct keeper *k, int which, int status)
@@ -280,6 +281,7 @@ static int prepare(struct keeper *k)
 		return -errno;
 	if (!process_find(getpid(), &k->self))
 		return -ESRCH;
+	k->id.keeper = k->self;
 	keeper_mark(&k->self, k->mark);
 	if (putenv(k->mark) != 0)
 		return -ENOMEM;
@@ -299,7 +301,7 @@ static int prepare(struct keeper *k)
 	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (k->signal_fd < 0)
 		return -errno;
-	return keeper_file_write(k->run_fd, k->o, KEEPER_STATE_RUNNING, "", &k->self);
+	return keeper_file_write(k->run_fd, k->o, KEEPER_STATE_RUNNING, "", &k->id);
 }
 
 int keeper_run(const struct keeper_options *o, int err)
@@ -322,6 +324,6 @@ int keeper_run(const struct keeper_options *o, int err)
 	(void)keeper_file_write(k.run_fd, o,
 				k.words[0] == '\0' && error == 0 ? KEEPER_STATE_STOPPED
 								 : KEEPER_STATE_ENDED,
-				k.words, &k.self);
+				k.words, &k.id);
 	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
