@@ -34,6 +34,8 @@ static void sim_set_up(struct sim *s)
 	s->latency_us = sim_between(s, 50, 3000);
 	s->cpg_us = sim_between(s, 100, 6000);
 	s->store_us = sim_between(s, 10, 300);
+	/* as of many records: requests do not wait for the sweeps */
+	s->sweep_us = s->has_long_sweeps ? 50 * s->store_us : s->store_us;
 	s->timeout_ms = (uint32_t)sim_between(s, 200, 800);
 	s->fault_us = sim_between(s, 20000, 600000);
 	s->has_lock = sim_chance(s, 80);
@@ -304,6 +306,7 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->restores, seed ^ 0x2E5702E);
 	random_seed(&s->pushes, seed ^ 0x9A51);
 	s->has_pushes = random_next(&s->pushes) % 3 == 0;
+	s->has_long_sweeps = seed % 4 == 0;
 	s->has_detaches = random_next(&s->detaches) % 4 == 3;
 	s->has_traverses = random_next(&s->traverses) % 3 == 0;
 	s->has_bad_files = random_next(&s->bad_files) % 8 == 7;

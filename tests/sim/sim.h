@@ -657,7 +657,8 @@ struct sim {
 	/* this run's temper, drawn from the seed */
 	bool is_orderly; /* all daemons are stopped and started again, and nothing else happens */
 	uint32_t faults; /* set of enum fault_kind that may happen */
-	uint64_t think_us, hold_us, latency_us, cpg_us, store_us, fault_us;
+	uint64_t think_us, hold_us, latency_us, cpg_us, store_us, sweep_us, fault_us;
+	bool has_long_sweeps;
 	uint32_t long_hold_percent;
 	uint32_t timeout_ms; /* base of the daemon's own time-outs */
 	bool is_healing, is_quiet;

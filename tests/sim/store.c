@@ -382,7 +382,7 @@ static void vstore_on_sweep_report(struct sim *s, void *object, void *data, uint
 	if (w->chain == s->chains)
 		core_sweep_end(e->core, e->file.db[w->db].db_id, w->cookie);
 	else
-		vsweep_later(s, e, w, sim_delay(s, s->store_us), vstore_on_sweep_read);
+		vsweep_later(s, e, w, sim_delay(s, s->sweep_us), vstore_on_sweep_read);
 	vengine_after(e);
 }
 
@@ -409,7 +409,7 @@ static void vstore_on_sweep_read(struct sim *s, void *object, void *data, uint64
 			w->key[w->n++] = k;
 		}
 	}
-	vsweep_later(s, e, w, sim_delay(s, s->store_us), vstore_on_sweep_report);
+	vsweep_later(s, e, w, sim_delay(s, s->sweep_us), vstore_on_sweep_report);
 }
 
 void vstore_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
@@ -422,7 +422,7 @@ void vstore_sweep_start(void *world, uint32_t db_id, uint64_t cookie)
 		return;
 	}
 	e->file.db[w.db].sweep_cookie = cookie;
-	vsweep_later(e->sim, e, &w, sim_delay(e->sim, e->sim->store_us), vstore_on_sweep_read);
+	vsweep_later(e->sim, e, &w, sim_delay(e->sim, e->sim->sweep_us), vstore_on_sweep_read);
 }
 
 /* ---- clients ------------------------------------------------------------------------------- */
