@@ -315,7 +315,7 @@ int keeper_run(const struct keeper_options *o, int err)
 		error = daemon_start(&k, SMBD, o->smbd, o->more);
 	if (error != 0) {
 		dprintf(err, "%s: %s\n", keeper_table[KEEPER_SYSTEM].text, strerror(-error));
-		if (k.pid[WINBINDD] == 0)
+		if (k.pid[WINBINDD] == 0 && k.pid[SMBD] == 0)
 			return EXIT_FAILURE;
 		end_begin(&k, GRACE_FAILED_MS, NULL);
 		k.is_asked = true;

@@ -42,9 +42,9 @@
 
 #define COMMIT_RETRY_MS	  20
 #define COMMIT_ORPHAN_MS  60000 /* so long a client that is gone is told to exist */
-static const char overtaken[] = "another commit came before it";
-
 #define COMMIT_TIMEOUT(c) ((c)->config.peer_timeout_ms * 3ULL + 1000)
+
+static const char overtaken[] = "another commit came before it";
 
 int commit_read(struct slice records, uint32_t db_id, uint64_t *seq, uint64_t *seq_rsn)
 {
@@ -493,7 +493,7 @@ void commit_tick(struct core *c)
 			m->retry_ms = UINT64_MAX;
 			commit_begin(c, m);
 		} else if (commit_is_blocked(c, m) || commit_replica(c, m)->content.seq == m->seq)
-			m->until_ms = core_now(c) + COMMIT_TIMEOUT(c); /* what to tell? */
+			m->until_ms = core_now(c) + COMMIT_TIMEOUT(c); /* whether it happened cannot be told yet */
 		else
 			commit_end(c, m, COMMIT_TIMED_OUT,
 				   "the cluster did not become active in time");

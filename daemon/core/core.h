@@ -418,7 +418,8 @@ void core_vacuum_tune(struct core *c, uint32_t delay_ms, uint32_t interval_ms);
 bool core_is_congested(const struct core *c);
 /* A client of this node wants all active nodes to have a copy of a record as it is here; h->dmaster is this
  * node, or nothing is done. There is no answer: when a commit ends that is asked for later, they have it.
- * 0; -ENOENT: no such database; -EINVAL: not volatile, or too long; -ENOBUFS: too much is under way. */
+ * 0; 1: like 0, but a peer is congested: read no more from clients for now; -ENOENT: no such database;
+ * -EINVAL: not volatile, or too long; -ENOBUFS: too much is under way. */
 int core_push(struct core *c, uint32_t db_id, struct slice key, const struct record_header *h,
 	      struct slice body);
 

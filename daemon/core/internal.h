@@ -434,7 +434,7 @@ struct core {
 	size_t prepared_bytes;
 	struct push *pushes;
 	uint64_t push_number, push_ticket;
-	size_t push_bytes;
+	size_t push_bytes, pushes_n;
 	struct keytable keys;
 	struct location_table locations;
 	struct hint hint[HINT_COUNT];

@@ -329,8 +329,11 @@ void location_tick(struct core *c)
 	for (size_t looked = 0; looked < ADOPT_BUCKETS && adopted < ADOPT_SLICE; looked++) {
 		struct location *l;
 
-		if (t->adopt_bucket >= t->buckets)
-			t->adopt_bucket = 0; /* its holder was gone before, perhaps */
+		if (t->adopt_bucket >= t->buckets) { /* the rest are those whose holder has gone, too */
+			t->adopt_bucket = 0;
+			t->adopt_ms = core_now(c) + ADOPT_WAIT_MS;
+			return;
+		}
 		for (l = t->bucket[t->adopt_bucket++]; l != NULL; l = l->next) {
 			if (!entry_is_orphan(l) || !node_takes_records(c->node[l->holder]))
 				continue;

@@ -28,10 +28,16 @@
 #include "internal.h"
 
 #define PUSHES_BYTES (64UL << 20) /* that wait for an answer */
+#define PUSHES_COUNT 4096U
 
 static struct slice push_key(const struct push *x)
 {
 	return slice_of(x->data, x->keylen);
+}
+
+static size_t push_bytes(const struct push *x)
+{
+	return sizeof(*x) + x->keylen + x->len;
 }
 
 /* Takes nothing. It waits for nobody yet. */
@@ -49,7 +55,8 @@ static struct push *push_new(struct core *c, uint32_t db_id, struct slice key,
 	memcpy(x->data, key.p, key.len);
 	if (body.len > 0)
 		memcpy(x->data + key.len, body.p, body.len);
-	c->push_bytes += key.len + body.len;
+	c->push_bytes += push_bytes(x);
+	c->pushes_n++;
 	x->next = c->pushes;
 	c->pushes = x;
 	return x;
@@ -62,7 +69,8 @@ static void push_free(struct core *c, struct push *x)
 	while (*at != x)
 		at = &(*at)->next;
 	*at = x->next;
-	c->push_bytes -= x->keylen + x->len;
+	c->push_bytes -= push_bytes(x);
+	c->pushes_n--;
 	free(x);
 }
 
@@ -162,13 +170,13 @@ int core_push(struct core *c, uint32_t db_id, struct slice key, const struct rec
 		return -EINVAL;
 	if (h->dmaster != c->self)
 		return 0; /* not the owner's: nobody stores it */
-	if (c->push_bytes + body.len > PUSHES_BYTES)
+	if (c->push_bytes > PUSHES_BYTES || c->pushes_n >= PUSHES_COUNT)
 		return -ENOBUFS;
 	x = push_new(c, db_id, key, h, body);
 	if (c->is_active)
 		push_ask(c, x); /* else with the next generation */
 	core_run(c);
-	return 0;
+	return core_is_congested(c);
 }
 
 bool push_is_due(const struct core *c, const struct packet *f, const struct record_header *h)
@@ -194,30 +202,42 @@ void push_before_giving(struct core *c, const struct packet *f, const struct rec
 static void push_turn(struct core *c, const struct packet *p, const struct record_header *own)
 {
 	struct push *x = c->pushes;
+	const struct keystate *k;
 
 	while (x != NULL && x->ticket != p->ticket)
 		x = x->next;
 	if (x == NULL)
 		return; /* a newer one has taken its place */
-	if (own->dmaster == c->self)
-		push_begin(c, x, own->rsn);
-	else
+	k = keystate_find(c, x->hash, x->db_id, push_key(x));
+	if (own->dmaster != c->self) {
 		push_end(c, x);
+	} else if (k != NULL && k->push != NULL && k->push != x &&
+		   k->push->header.rsn > x->header.rsn) { /* late: who waits for it waits for that */
+		if (x->number < k->push->number)
+			k->push->number = x->number;
+		push_free(c, x);
+	} else {
+		push_begin(c, x, own->rsn);
+	}
 }
 
-static void push_store(struct core *c, uint32_t from, const struct packet *p,
+/* True: the copy is here, or a newer record */
+static bool push_store(struct core *c, uint32_t from, const struct packet *p,
 		       const struct record_header *own)
 {
+	int rc;
+
 	struct record_header h = { .rsn = p->rsn,
 				   .dmaster = from,
 				   .flags = (p->flags & ~RECORD_READONLY_FLAGS) |
 					    RECORD_MIGRATED_WITH_DATA };
 
 	if (own->dmaster == c->self || (own->dmaster != CORE_UNKNOWN_PNN && own->rsn > p->rsn))
-		return;
-	if (c->ops->put(c->world, p->db_id, p->key, &h, p->data) != 0)
-		core_log(c, CORE_LOG_ERROR, "a record that was pushed cannot be stored | db=0x%08x",
-			 p->db_id);
+		return true;
+	rc = c->ops->put(c->world, p->db_id, p->key, &h, p->data);
+	if (rc != 0)
+		record_lose(c, p, rc); /* a commit counts on it */
+	return rc == 0;
 }
 
 void push_packet(struct core *c, uint32_t from, const struct packet *p)
@@ -232,8 +252,8 @@ void push_packet(struct core *c, uint32_t from, const struct packet *p)
 		push_turn(c, p, &own);
 		return;
 	}
-	push_store(c, from, p, &own);
-	packet_send(c, from, &answer);
+	if (push_store(c, from, p, &own))
+		packet_send(c, from, &answer);
 }
 
 /* ---- answers, and ends ---- */
@@ -256,6 +276,7 @@ void push_activate(struct core *c)
 {
 	for (struct push *x = c->pushes; x != NULL; x = x->next) {
 		memset(x->awaited, 0, sizeof(x->awaited));
+		x->awaited_n = 0;
 		push_ask(c, x);
 	}
 }

@@ -20,10 +20,10 @@
  * Who may have a copy: whom the owner has lent one to since it set the mark, in this generation.
  * The owner remembers that by the record's hash, in a small table that is overwritten at will, and
  * when it does not know, it asks everybody. It never knows in a generation that is new: then every
- * member takes the mark off all copies that its sweep finds, before its DONE, and drops those of an
- * older generation that are still on their way (R1). So after the sweeps, when a lost owner's
- * record is adopted, no old copy can be read, and meanwhile its living owner revokes in the new
- * generation, from everybody. Revokes of the old one are forgotten: who wanted the record asks
+ * member takes the mark off all copies that its sweep finds, before its DONE, and off one that it is
+ * asked for, before it answers (resolve.c), and drops those of an older generation that are still on
+ * their way (R1). So when a lost owner's record is adopted, no old copy can be read, and a living
+ * owner revokes in the new generation, from everybody. Revokes of the old one are forgotten: who wanted the record asks
  * again. A node that is out of sight is in no new generation before its files are known to be
  * retired (I5), and until there is one, a revoke waits for it.
  *

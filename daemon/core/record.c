@@ -209,7 +209,8 @@ static void record_arrived(struct core *c, const struct packet *p, const struct 
 		record_forward_parked(c, k, c->self, h->rsn);
 }
 
-/* One that came is nobody's now; only a new generation finds its newest copy again */
+/* One that came is nobody's now, or nobody can tell what is here: only a new generation, without this
+ * engine's files, finds the newest copy of it */
 void record_lose(struct core *c, const struct packet *p, int rc)
 {
 	core_log(c, CORE_LOG_ERROR, "a record that must be stored cannot be | db=0x%08x error=%s",
@@ -241,8 +242,13 @@ static void record_adopt(struct core *c, const struct packet *p)
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
 	uint8_t *copy = NULL;
+	int rc = p->is_new ? -ENOENT : c->ops->get(c->world, p->db_id, p->key, &h, &body);
 
-	if (!p->is_new && c->ops->get(c->world, p->db_id, p->key, &h, &body) == 0 && body.len > 0) {
+	if (rc != 0 && rc != -ENOENT) {
+		record_lose(c, p, rc);
+		return;
+	}
+	if (rc == 0 && body.len > 0) {
 		copy = record_body_keep(&body);
 	} else {
 		body.len = 0;

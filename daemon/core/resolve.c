@@ -20,6 +20,7 @@
  * Copies that were lent by a lost owner can be read until they are closed: before it is adopted, and
  * can be written, each who is asked closes his.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
 
@@ -67,8 +68,13 @@ void resolve_whohas(struct core *c, uint32_t from, const struct packet *p)
 	struct packet answer = { .type = PACKET_HAS, .db_id = p->db_id, .key = p->key };
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
+	int rc = c->ops->get(c->world, p->db_id, p->key, &h, &body);
 
-	if (c->ops->get(c->world, p->db_id, p->key, &h, &body) == 0) {
+	if (rc != 0 && rc != -ENOENT) {
+		record_lose(c, p, rc); /* nobody may take what cannot be read for nothing */
+		return;
+	}
+	if (rc == 0) {
 		answer.rsn = h.rsn;
 		answer.is_new = h.dmaster == c->self ? HAS_IT : HAS_COPY;
 		if (!core_has_bug(c, CORE_BUG_WHOHAS_LEAVES_COPY) && readonly_close(c, p) != 0)

@@ -19,9 +19,29 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <tdb.h>
 #include <unistd.h>
 
-int holder_layout_read(const char *path, struct tdb_layout *layout)
+/* The start of a TDB file, little endian as all that cotdb runs on */
+#define TDB_HEADER_BYTES   168U
+#define TDB_MAGIC_TEXT	   "TDB file\n"
+#define TDB_VERSION_OFFSET 32U
+#define TDB_HASH_OFFSET	   36U
+#define TDB_FLAGS_OFFSET   60U
+#define TDB_MUTEX_OFFSET   64U
+#define TDB_VERSION_NUMBER (0x26011967U + 6)
+#define TDB_HAS_MUTEXES	   1U
+#define HASH_SIZE_MAX	   (16U << 20)
+
+static uint32_t header_u32(const uint8_t *header, size_t offset)
+{
+	uint32_t v;
+
+	memcpy(&v, header + offset, sizeof(v));
+	return v;
+}
+
+int holder_layout_read(const char *path, struct holder_layout *layout)
 {
 	uint8_t header[TDB_HEADER_BYTES];
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -35,7 +55,18 @@ int holder_layout_read(const char *path, struct tdb_layout *layout)
 	close(fd); /* this process has no lock on the file that this could drop */
 	if (n < 0)
 		return (int)n;
-	return n < (ssize_t)sizeof(header) ? -ENODATA : tdb_layout_decode(header, layout);
+	if (n < (ssize_t)sizeof(header) ||
+	    memcmp(header, TDB_MAGIC_TEXT, sizeof(TDB_MAGIC_TEXT) - 1) != 0 ||
+	    header_u32(header, TDB_VERSION_OFFSET) != TDB_VERSION_NUMBER)
+		return -ENODATA;
+	layout->hash_size = header_u32(header, TDB_HASH_OFFSET);
+	layout->has_mutexes = (header_u32(header, TDB_FLAGS_OFFSET) & TDB_HAS_MUTEXES) != 0;
+	layout->mutex_bytes = layout->has_mutexes ? header_u32(header, TDB_MUTEX_OFFSET) : 0;
+	if (layout->hash_size == 0 || layout->hash_size > HASH_SIZE_MAX)
+		return -ENODATA;
+	layout->tdb_flags = TDB_NOSYNC | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH |
+			    (layout->has_mutexes ? TDB_MUTEX_LOCKING : 0);
+	return 0;
 }
 
 int holder_maps(const char *path, pid_t pid)
@@ -80,7 +111,7 @@ static bool is_thread_of(pid_t tid, pid_t pid)
  * to a page. */
 int holder_locks(const char *path, pid_t pid)
 {
-	struct tdb_layout layout;
+	struct holder_layout layout;
 	size_t chains_at = TDB_HEADER_BYTES + sizeof(pthread_mutex_t) + sizeof(void *), bytes;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), owners = 0;
 	uint8_t *area = NULL;

@@ -5,9 +5,8 @@ libdaemon_a_SOURCES = \
 	daemon/options.c daemon/options.h daemon/options.def \
 	daemon/log.c daemon/log.h \
 	daemon/fatal.c daemon/fatal.h \
-	daemon/helper/ipc.c daemon/helper/ipc.h \
-	daemon/helper/tdb_layout.c daemon/helper/tdb_layout.h
-libdaemon_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS)
+	daemon/helper/ipc.c daemon/helper/ipc.h
+libdaemon_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
 include daemon/helper/pacemaker.mk
 
 # The supervisor

@@ -47,7 +47,7 @@ struct retire {
 
 int retire_file(const char *path)
 {
-	struct tdb_layout layout;
+	struct holder_layout layout;
 	struct tdb_context *tdb;
 	int rc = holder_layout_read(path, &layout);
 

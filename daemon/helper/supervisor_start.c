@@ -265,7 +265,7 @@ int start_corosync(struct supervisor *s, struct start_error *e)
 /* Clients that keep all processors busy must not be what a recovery waits for: a fair share would
  * be a few milliseconds' wait for each of its steps, of which many follow one another. Processes are
  * shared out by session first where the kernel does that (autogroup), so both are set. The engine and
- * its helpers inherit it. */
+ * its helpers inherit it; a TDB worker that reads whole databases goes without. */
 static void priority_raise(void)
 {
 	FILE *f;
@@ -275,7 +275,8 @@ static void priority_raise(void)
 	f = getsid(0) == getpid() ? fopen("/proc/self/autogroup", "we") : NULL;
 	if (f == NULL)
 		return;
-	(void)fprintf(f, "%d\n", PRIORITY_NICE);
+	if (fprintf(f, "%d\n", PRIORITY_NICE) < 0 || fflush(f) != 0)
+		log_info("the priority of the session cannot be raised | error=%s", strerror(errno));
 	(void)fclose(f);
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/helper_begin.h"
 #include "daemon/helper/ipc.h"
@@ -24,6 +25,8 @@
 
 struct worker {
 	struct worker_cache cache;
+	int nice; /* as it was started with */
+	bool is_bulk;
 	struct worker_file *locked; /* its chain lock of key is held */
 	uint8_t key[IPC_MAX];
 	size_t key_len;
@@ -189,6 +192,18 @@ static int work_commit(const struct work *work, struct worker_file *f)
 	return ipc_send(IPC_FD, &w);
 }
 
+/* What reads or writes whole databases does not run before the clients, as all else of the daemon does */
+static void priority_set(struct worker *wk, enum ipc_type type)
+{
+	bool is_bulk = type == IPC_WORK_SWEEP || type == IPC_WORK_READ || type == IPC_WORK_DUMP ||
+		       type == IPC_WORK_REPLACE;
+
+	if (is_bulk == wk->is_bulk)
+		return;
+	(void)setpriority(PRIO_PROCESS, 0, is_bulk && wk->nice < 0 ? 0 : wk->nice);
+	wk->is_bulk = is_bulk;
+}
+
 static int work_do(struct worker *wk, const struct work *work)
 {
 	struct worker_file *f;
@@ -198,6 +213,7 @@ static int work_do(struct worker *wk, const struct work *work)
 		unlock_all(wk);
 		return 0;
 	}
+	priority_set(wk, work->type);
 	if (wk->locked != NULL) /* one chain at a time: two could wait for each other */
 		return answer_failed(work, "the worker holds a chain lock", EBUSY);
 	rc = worker_cache_open(&wk->cache, work->path, (int)work->tdb_flags, &f);
@@ -264,6 +280,7 @@ int main(int argc, char **argv)
 	if (rc != 0)
 		return rc;
 	helper_expendable();
+	wk.nice = getpriority(PRIO_PROCESS, 0);
 	for (;;) {
 		static uint8_t buf[IPC_MAX];
 		static struct work work;

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/ipc.h"
-#include "daemon/helper/tdb_layout.h"
 
 #define READ_ENOUGH_BYTES (64U * 1024U)
 #define PIECE_BYTES	  (IPC_MAX - 12U) /* behind type and cookie */
@@ -99,19 +98,15 @@ int worker_read(int fd, struct tdb_context *tdb, uint64_t cookie, const struct w
 		struct worker_read_result *result)
 {
 	struct batch b = { .want = r, .result = result };
-	uint32_t chain = r->chain, n = (uint32_t)tdb_hash_size(tdb), end = n;
-	struct tdb_chains chains;
+	uint32_t chain = r->chain, chains = (uint32_t)tdb_hash_size(tdb), end = chains;
 
 	*result = (struct worker_read_result){ .next_chain = CORE_CHAIN_END };
-	if (r->chains != 0 && chain < n && r->chains < n - chain)
+	if (r->chains != 0 && chain < chains && r->chains < chains - chain)
 		end = chain + r->chains;
-	tdb_chains_begin(&chains, tdb);
 	for (; b.rc == 0 && chain < end && b.len < READ_ENOUGH_BYTES; chain++)
-		if (!tdb_chain_is_empty(&chains, chain) &&
-		    tdb_traverse_chain(tdb, chain, batch_record, &b) < 0 && b.rc == 0)
+		if (tdb_traverse_chain(tdb, chain, batch_record, &b) < 0 && b.rc == 0)
 			b.rc = -EIO;
-	tdb_chains_end(&chains);
-	if (chain < n)
+	if (chain < chains)
 		result->next_chain = chain;
 	if (b.rc == 0)
 		b.rc = batch_send(&b, fd, cookie);

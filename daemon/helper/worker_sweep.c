@@ -3,9 +3,10 @@
  * worker_sweep.c: every record of a database, hash chain by hash chain (worker_sweep.h).
  *
  * Each chain is read under its lock (rule R6): a walk through the whole file could run past a
- * record that is stored again behind it. Only empty ones need not be locked. What a chain holds is
- * copied, and sent only when its lock is let go, so that a slow engine never makes clients wait: it
- * makes this process wait, between two chains.
+ * record that is stored again behind it. A chain whose head says that it is empty is locked, too:
+ * libtdb takes a record that grows out of its chain first, and puts it back. What a chain holds is copied, and sent only when its lock
+ * is let go, so that a slow engine never makes clients wait: it makes this process wait, between
+ * two chains.
  */
 #include "daemon/helper/worker_sweep.h"
 
@@ -14,7 +15,6 @@
 #include <string.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/ipc.h"
-#include "daemon/helper/tdb_layout.h"
 
 #define ENTRY_BYTES(key_len) (8U + 4U + 4U + 4U + (key_len))
 #define PACKET_HEAD_BYTES    (4U + 8U + 4U) /* type, cookie, number of records */
@@ -125,13 +125,9 @@ static int sweep_send(struct sweep *s)
 int worker_sweep(int fd, struct tdb_context *tdb, uint64_t cookie)
 {
 	struct sweep s = { .fd = fd, .cookie = cookie };
-	uint32_t n = (uint32_t)tdb_hash_size(tdb);
-	struct tdb_chains chains;
+	unsigned int chains = (unsigned int)tdb_hash_size(tdb);
 
-	tdb_chains_begin(&chains, tdb);
-	for (uint32_t chain = 0; s.rc == 0 && chain < n; chain++) {
-		if (tdb_chain_is_empty(&chains, chain))
-			continue;
+	for (unsigned int chain = 0; s.rc == 0 && chain < chains; chain++) {
 		if (tdb_traverse_chain(tdb, chain, sweep_record, &s) < 0 && s.rc == 0)
 			s.rc = -EIO;
 		if (s.rc == 0 && s.len >= SEND_ABOVE_BYTES)
@@ -139,7 +135,6 @@ int worker_sweep(int fd, struct tdb_context *tdb, uint64_t cookie)
 	}
 	if (s.rc == 0 && s.len > 0)
 		s.rc = sweep_send(&s);
-	tdb_chains_end(&chains);
 	free(s.buf);
 	return s.rc;
 }

@@ -101,7 +101,6 @@ void clients_message(struct engine *e, uint64_t client, uint64_t srvid, struct s
 
 static void call_take(struct client *cl, uint32_t reqid, const struct req_call *m)
 {
-	struct clients *s = cl->owner;
 	struct core_call call = {
 		.db_id = m->db_id,
 		.flags = m->flags,
@@ -113,10 +112,8 @@ static void call_take(struct client *cl, uint32_t reqid, const struct req_call *
 		cl->timed_us = client_now_us();
 		cl->timed_reqid = reqid;
 	}
-	if (core_call(s->engine->core, cl->id, reqid, &call) == 1) {
-		cl->pause |= PAUSE_CONGESTED;
-		s->has_congested = true;
-	}
+	if (core_call(cl->owner->engine->core, cl->id, reqid, &call) == 1)
+		client_pause_congested(cl);
 }
 
 /* Before the first view: keeps the packet */

@@ -158,6 +158,8 @@ uint8_t *client_output(struct client *cl, size_t size, bool is_reply);
 int client_poll_begin(struct client *cl);
 /* Ends a pause and handles what was read meanwhile */
 void client_unpause(struct client *cl, unsigned int pause);
+/* Reads no more from it until no peer is congested */
+void client_pause_congested(struct client *cl);
 /* Reads no more from it until that node, which it sent a control to, has less queued */
 void client_pause_for_peer(struct client *cl, uint32_t pnn);
 /* Whether a pause for lack of reading is over */
@@ -191,9 +193,9 @@ void clients_tell_generation(struct clients *s);
 /* ---- client_waits.c ----------------------------------------------------------------------------
  */
 
-/* Each second: says that calls wait, and ends those that have waited for too long */
 /* Told each time that it may have changed */
 void client_waits_status(struct clients *s, bool is_active, uint64_t now_ms);
+/* Each second: says that calls wait, and ends those that have waited for too long */
 void client_waits_second(struct clients *s, uint64_t now_ms);
 /* Calls that were kept before the first view */
 size_t client_waits_held(const struct clients *s);

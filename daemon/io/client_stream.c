@@ -231,6 +231,12 @@ void client_unpause(struct client *cl, unsigned int pause)
 	client_check_end(cl);
 }
 
+void client_pause_congested(struct client *cl)
+{
+	cl->pause |= PAUSE_CONGESTED;
+	cl->owner->has_congested = true;
+}
+
 void client_pause_for_peer(struct client *cl, uint32_t pnn)
 {
 	cl->pause |= PAUSE_PEER;

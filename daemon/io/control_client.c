@@ -107,10 +107,28 @@ struct client_orphan {
 	pid_t pid;
 };
 
+/* Those whose commit has ended are forgotten */
+static void orphans_forget(struct clients *s)
+{
+	struct client_orphan **at = &s->orphans;
+
+	while (*at != NULL) {
+		struct client_orphan *one = *at;
+
+		if (core_is_committing(s->engine->core, one->id)) {
+			at = &one->next;
+			continue;
+		}
+		*at = one->next;
+		free(one);
+	}
+}
+
 void control_orphan_add(struct clients *s, const struct client *cl)
 {
 	struct client_orphan *one;
 
+	orphans_forget(s);
 	if (!core_is_committing(s->engine->core, cl->id))
 		return;
 	one = malloc(sizeof(*one));
@@ -130,23 +148,6 @@ void control_orphans_free(struct clients *s)
 
 	while ((one = s->orphans) != NULL) {
 		s->orphans = one->next;
-		free(one);
-	}
-}
-
-/* Those whose commit has ended are forgotten */
-static void orphans_forget(struct clients *s)
-{
-	struct client_orphan **at = &s->orphans;
-
-	while (*at != NULL) {
-		struct client_orphan *one = *at;
-
-		if (core_is_committing(s->engine->core, one->id)) {
-			at = &one->next;
-			continue;
-		}
-		*at = one->next;
 		free(one);
 	}
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "client_private.h"
 #include "daemon/log.h"
 #include "store.h"
 
@@ -126,7 +127,9 @@ int32_t control_push_record(struct control_request *r, struct control_answer *a)
 				    .dmaster = p.header.dmaster,
 				    .flags = p.header.flags };
 	rc = core_push(r->engine->core, p.db_id, p.key, &h, p.value);
-	if (rc == 0)
+	if (rc == 1)
+		client_pause_congested(r->client);
+	if (rc >= 0)
 		return 0;
 	log_warning("a record is not pushed to the other nodes | db=0x%08x error=%s", p.db_id,
 		    strerror(-rc));

@@ -181,6 +181,8 @@ static int w_get(void *v, uint32_t db_id, struct slice key, struct record_header
 	struct world *w = v;
 
 	(void)db_id, (void)key;
+	if (w->is_unreadable)
+		return -EIO;
 	if (!w->has_record)
 		return -ENOENT;
 	*h = w->header;

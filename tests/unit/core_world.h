@@ -17,7 +17,7 @@ struct world {
 	size_t record_len;
 	struct record_header header;
 	unsigned int lock_waits;
-	bool has_record, is_locked_outside, is_full, is_broken;
+	bool has_record, is_locked_outside, is_full, is_broken, is_unreadable;
 	/* traverses */
 	struct core_traverse_read read[8]; /* what was to be read */
 	unsigned int reads, cancels, failed;

@@ -26,12 +26,6 @@ tests_unit_test_retire_SOURCES = tests/unit/test_retire.c
 tests_unit_test_retire_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_retire_LDADD = libsupervisor.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(QB_LIBS) $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_tdb_layout
-TESTS += tests/unit/test_tdb_layout
-tests_unit_test_tdb_layout_SOURCES = tests/unit/test_tdb_layout.c
-tests_unit_test_tdb_layout_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_tdb_layout_LDADD = libdaemon.a $(TDB_LIBS) $(CMOCKA_LIBS)
-
 check_PROGRAMS += tests/unit/test_reclock
 TESTS += tests/unit/test_reclock
 tests_unit_test_reclock_SOURCES = tests/unit/test_reclock.c tests/unit/helper_process.h

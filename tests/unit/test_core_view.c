@@ -39,6 +39,26 @@ static void test_attach_during_sweep(void **state)
 	core_free(c);
 }
 
+/* A record that cannot be read is not taken for none when somebody asks who has it: the owner may be
+ * this node */
+static void test_unreadable(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	struct core_member self = { .pnn = 0, .pid = 2 };
+	struct core_call call = call_of(c, "k");
+
+	(void)state;
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* STATE */
+	plan_in(&w, 2);					       /* a.tdb is being swept */
+	w.is_unreadable = true;
+	core_call(c, 1, 5, &call);
+	assert_int_equal(w.replies, 0);
+	assert_int_equal(w.retired, 1);
+	core_free(c);
+}
+
 /* A database that all have but this node: it cannot go on */
 static void test_attach_fails_here(void **state)
 {
@@ -352,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attach_during_sweep),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_attach_fails_here),
 		cmocka_unit_test(test_hostile_cpg),
 		cmocka_unit_test(test_old_view),

@@ -155,6 +155,45 @@ static void test_owner(void **state)
 	core_free(c);
 }
 
+/* An older content that comes late does not take the place of a newer one */
+static void test_late(void **state)
+{
+	struct world w;
+	struct core *c = begin(&w);
+	struct packet p;
+
+	(void)state;
+	peer_asks(c); /* the record has the mark, and is pushed as it is */
+	p = heard(c, PACKET_PUSH);
+	assert_int_equal(p.rsn, RSN);
+	assert_int_equal(push(c, RSN - 1, "older"), 0);
+	assert_int_equal(heard(c, PACKET_PUSH).type, 0);
+	assert_int_equal(c->pushes_n, 1);
+	assert_int_equal(c->pushes->header.rsn, RSN);
+	peer_has(c, p.ticket);
+	assert_int_equal(heard(c, PACKET_GRANT).type, PACKET_GRANT);
+	assert_null(c->pushes);
+	assert_int_equal(c->push_bytes, 0);
+	core_free(c);
+}
+
+/* What waits for answers is bounded, however small it is */
+static void test_many(void **state)
+{
+	struct world w;
+	struct core *c = begin(&w);
+	struct record_header h = { .rsn = RSN };
+	int rc = 0;
+	uint32_t n = 0;
+
+	(void)state;
+	for (; rc == 0 && n < 1000000; n++)
+		rc = core_push(c, a_id(), slice_of(&n, sizeof(n)), &h, slice_of(NULL, 0));
+	assert_int_equal(rc, -ENOBUFS);
+	assert_in_range(n, 1000, 10000);
+	core_free(c);
+}
+
 /* A request comes before the client's word */
 static void test_before_giving(void **state)
 {
@@ -284,6 +323,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_before_giving),
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_commit_waits),

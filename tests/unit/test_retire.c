@@ -321,7 +321,7 @@ static void giving_up_lets_the_clients_go_on(void **state)
 static void holders_are_told_from_bystanders(void **state)
 {
 	struct client holder, other;
-	struct tdb_layout layout;
+	struct holder_layout layout;
 	char path[128];
 
 	(void)state;

@@ -834,26 +834,14 @@ static void test_read_empty(void **state)
 	assert_int_equal(w->core.records, 1);
 }
 
-/* A chain that is empty would not be waited for. The record is another node's: it is not told. */
-static void record_of_client(struct world *w)
-{
-	const struct record_header h = { .rsn = 1, .dmaster = 5 };
-
-	assert_int_equal(store_lock(&w->engine, DB, KEY), 0);
-	assert_int_equal(store_put(&w->engine, DB, KEY, &h, slice_of("value", 5)), 0);
-	store_unlock(&w->engine, DB, KEY);
-}
-
 /* A client has a chain: what is read of this database waits for it, but not of another */
 static void test_read_busy(void **state)
 {
 	struct world *w = *state;
 	struct engine *e = &w->engine;
 	struct core_traverse_read other = { .db_id = DB + 1, .dmaster = 2 };
-	struct client c;
+	struct client c = client_hold(w);
 
-	record_of_client(w);
-	c = client_hold(w);
 	assert_int_equal(store_db_open(e, DB + 1, "other.tdb", 0), 0);
 	read_start(w, 0, 2, false);
 	assert_false(run_for(w, is_read, 100));
@@ -875,10 +863,8 @@ static void test_read_busy(void **state)
 static void test_read_worker_killed(void **state)
 {
 	struct world *w = *state;
-	struct client c;
+	struct client c = client_hold(w);
 
-	record_of_client(w);
-	c = client_hold(w);
 	read_start(w, 0, 2, false);
 	assert_false(run_for(w, is_read, 50));
 	assert_non_null(w->engine.store->reader[0].read);
