@@ -261,6 +261,7 @@ struct core_config {
 	uint8_t key[CORE_KEY_SIZE];
 	bool has_lock;       /* a recovery lock is configured */
 	bool allow_unfenced; /* departed nodes are taken for fenced */
+	bool fences_at_once; /* a lost node's fencing is asked for now, not after fence_grace */
 	uint32_t state_timeout_ms, peer_timeout_ms, lock_timeout_ms, fence_grace_ms, revoke_timeout_ms;
 	/* What persist() was last given, 0 and NULL on a first start. Borrowed until return. */
 	uint32_t last_generation;

@@ -5,9 +5,9 @@
  * it was fenced after it was admitted, or its node is back with a new boot id, which a daemon takes
  * only after it has retired what its predecessor left.
  *
- * Pacemaker fences lost nodes by itself. Only a quorate leader asks for more: at once where nobody is
- * left on a node that lives, else late, when a supervisor is there that should have revoked its engine
- * by now, or when nothing has happened.
+ * Pacemaker fences lost nodes by itself. A quorate leader asks for it, too: at once where the lost ones
+ * cannot have quorum and do the same, or nobody is left on a node that lives; else late, when a
+ * supervisor is there that should have revoked its engine by now, or when nothing has happened.
  */
 #include <stdlib.h>
 #include "internal.h"
@@ -15,6 +15,7 @@
 #define FENCE_RETRY_MS	   10000
 #define FENCE_RETRY_MAX_MS 60000
 #define UNSUPERVISED_MS	   1000 /* LEFT may be told, or a new supervisor start */
+#define AT_ONCE_MS	   100
 
 /* Is it certain that inc can write no more? */
 static bool departed_is_over(struct core *c, struct incarnation inc)
@@ -84,14 +85,19 @@ static void departed_update(struct core *c)
 	c->departed_n = n;
 }
 
-/* How long somebody else may take to see to it: its supervisor, or Pacemaker, which fences a node that
- * corosync has lost. A node that is there, and has lost its supervisor, too, Pacemaker finds out
- * about by the next monitor only; nobody can retire its databases meanwhile. */
+/* How long somebody else may take to see to it: its supervisor; in a cold start, its node, which may be
+ * slower; or Pacemaker, which fences a node that corosync has lost, but may take seconds to begin. A
+ * node that is there, and has lost its supervisor, too, Pacemaker finds out about by the next monitor
+ * only; nobody can retire its databases meanwhile. */
 static uint32_t departed_wait_ms(const struct core *c, const struct node *n)
 {
 	if (n->has_supervisor)
 		return c->config.revoke_timeout_ms;
-	return n->is_in_ring ? UNSUPERVISED_MS : c->config.fence_grace_ms;
+	if (view_is_cold(c))
+		return c->config.fence_grace_ms;
+	if (n->is_in_ring)
+		return UNSUPERVISED_MS;
+	return c->config.fences_at_once ? AT_ONCE_MS : c->config.fence_grace_ms;
 }
 
 /* Ask for fencing where nobody else seems to */

@@ -307,6 +307,29 @@ void plan_in(struct world *w, uint32_t pid)
 	core_multicast(w->core, 0, pid, slice_of(w->sent, w->sent_len));
 }
 
+struct core *node_cold(struct world *w)
+{
+	const struct incarnation active[] = { { .pnn = 0, .boot_id = 5 },
+					      { .pnn = 1, .boot_id = PEER_BOOT } };
+	struct core_config config = { .self = { .pnn = 0, .boot_id = 77 },
+				      .node_name = "node1",
+				      .address = "127.0.0.1",
+				      .fences_at_once = true,
+				      .revoke_timeout_ms = 10000,
+				      .fence_grace_ms = 30000,
+				      .last_generation = 3,
+				      .last_active = active,
+				      .last_active_n = 2 };
+
+	memset(w, 0, sizeof(*w));
+	w->now = 1000;
+	w->core = core_new(&config, &ops, w);
+	assert_non_null(w->core);
+	core_topology(w->core, REASON_NONE, "");
+	core_supervisor(w->core, 0, true, true);
+	return w->core;
+}
+
 struct core *node_alone(struct world *w)
 {
 	struct core_config config = { .self = { .pnn = 0, .boot_id = 77 },

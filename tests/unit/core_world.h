@@ -45,6 +45,8 @@ extern const struct core_ring ring;
 /* node1 alone in its group up to an active generation, with one database, a.tdb. To be freed with
  * core_free(); w has to live as long. */
 struct core *node_alone(struct world *w);
+/* node1 knows from its disk that node2 was active, too, and is in no group yet. Freed like that. */
+struct core *node_cold(struct world *w);
 /* node1's last multicast is delivered to itself */
 void deliver(struct world *w);
 /* The last multicast, node1's ACTIVATE, is delivered, and then its ACCEPT: the last one now */

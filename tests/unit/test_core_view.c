@@ -337,13 +337,14 @@ static void test_numbers(void **state)
 }
 
 /* How long a departed node may take before its fencing is asked for, after which it was */
-static uint64_t wait_for_fencing(bool has_supervisor, bool is_in_ring)
+static uint64_t wait_for_fencing(bool has_supervisor, bool is_in_ring, bool is_at_once)
 {
 	static const uint32_t nodes[] = { 0, 1 };
 	struct world w;
 	struct core *c = node_alone(&w);
 	uint64_t begin = w.now;
 
+	c->config.fences_at_once = is_at_once;
 	peer_joins(&w, REASON_NONE);
 	core_supervisor(c, 1, has_supervisor, true);
 	core_quorum(c, true, ring, nodes, is_in_ring ? 2 : 1);
@@ -363,9 +364,33 @@ static uint64_t wait_for_fencing(bool has_supervisor, bool is_in_ring)
 static void test_unsupervised(void **state)
 {
 	(void)state;
-	assert_int_equal(wait_for_fencing(true, true), 10000);
-	assert_int_equal(wait_for_fencing(false, true), 1000);
-	assert_int_equal(wait_for_fencing(false, false), 30000);
+	assert_int_equal(wait_for_fencing(true, true, true), 10000);
+	assert_int_equal(wait_for_fencing(false, true, false), 1000);
+	assert_int_equal(wait_for_fencing(false, false, false), 30000);
+	assert_int_equal(wait_for_fencing(false, false, true), 100);
+}
+
+/* In a cold start others may be slower: whether their corosync is there already or not */
+static void test_fencing_of_the_slow(void **state)
+{
+	static const uint32_t nodes[] = { 0, 1 };
+
+	(void)state;
+	for (size_t n = 1; n <= 2; n++) {
+		struct world w;
+		struct core *c = node_cold(&w);
+		uint64_t begin = w.now;
+
+		core_quorum(c, true, ring, nodes, n);
+		core_membership(c, both, 1, ring);
+		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
+		while (w.fence_requests == 0 && w.now < begin + 60000) {
+			w.now += 100;
+			core_tick(c);
+		}
+		assert_in_range(w.now - begin, 30000, 30100);
+		core_free(c);
+	}
 }
 
 int main(void)
@@ -384,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_other_version),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_unsupervised),
+		cmocka_unit_test(test_fencing_of_the_slow),
 	};
 
 	return cmocka_run_group_tests_name("core_view", tests, NULL, NULL);
