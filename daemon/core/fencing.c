@@ -73,11 +73,12 @@ static void departed_update(struct core *c)
 		    incarnation_equal(inc, c->config.self))
 			continue;
 		if (old != NULL) {
-			list[n++] = *old;
-			continue;
+			list[n] = *old;
+		} else {
+			list[n].inc = inc;
+			list[n].since_ms = core_now(c);
 		}
-		list[n].inc = inc;
-		list[n].since_ms = core_now(c);
+		list[n].has_left_ring |= !node_get(c, inc.pnn)->is_in_ring;
 		n++;
 	}
 	free(c->departed);
@@ -85,19 +86,32 @@ static void departed_update(struct core *c)
 	c->departed_n = n;
 }
 
-/* How long somebody else may take to see to it: its supervisor; in a cold start, its node, which may be
- * slower; or Pacemaker, which fences a node that corosync has lost, but may take seconds to begin. A
- * node that is there, and has lost its supervisor, too, Pacemaker finds out about by the next monitor
- * only; nobody can retire its databases meanwhile. */
-static uint32_t departed_wait_ms(const struct core *c, const struct node *n)
+/* How long somebody else may take to see to it: its supervisor; its node, which may be slower in a cold
+ * start, or start again; or Pacemaker, which fences a node that corosync has lost, but may take seconds
+ * to begin. A node that is there all the time, and has lost its supervisor, too, Pacemaker finds out
+ * about by the next monitor only; nobody can retire its databases meanwhile. After a loss of quorum
+ * nobody is fenced at once: the rest of the ring may be about to come back, too. */
+static uint32_t departed_wait_ms(const struct core *c, const struct departed *d,
+				 const struct node *n)
 {
-	if (n->has_supervisor)
-		return c->config.revoke_timeout_ms;
+	uint32_t grace_ms = c->config.fence_grace_ms, revoke_ms = c->config.revoke_timeout_ms;
+
 	if (view_is_cold(c))
-		return c->config.fence_grace_ms;
+		return grace_ms > revoke_ms ? grace_ms : revoke_ms;
+	if (n->is_in_ring && n->has_supervisor)
+		return revoke_ms;
 	if (n->is_in_ring)
-		return UNSUPERVISED_MS;
-	return c->config.fences_at_once ? AT_ONCE_MS : c->config.fence_grace_ms;
+		return d->has_left_ring ? grace_ms : UNSUPERVISED_MS;
+	return c->config.fences_at_once && !c->is_frozen ? AT_ONCE_MS : grace_ms;
+}
+
+void fencing_wait(struct core *c)
+{
+	for (size_t i = 0; i < c->departed_n; i++)
+		if (c->departed[i].tries == 0) {
+			c->departed[i].wait_ms = 0;
+			c->departed[i].request_ms = 0;
+		}
 }
 
 /* Ask for fencing where nobody else seems to */
@@ -105,9 +119,12 @@ static void departed_request(struct core *c, struct departed *d)
 {
 	uint64_t now = core_now(c), back_off;
 	struct node *n = node_get(c, d->inc.pnn);
+	uint32_t wait_ms = departed_wait_ms(c, d, n);
 
-	if (d->tries == 0)
-		d->request_ms = d->since_ms + departed_wait_ms(c, n);
+	if (d->tries == 0 && wait_ms != d->wait_ms) {
+		d->wait_ms = wait_ms;
+		d->request_ms = now + wait_ms;
+	}
 	if (now < d->request_ms)
 		return;
 	back_off = (uint64_t)FENCE_RETRY_MS << (d->tries < 3 ? d->tries : 3);
@@ -118,6 +135,11 @@ static void departed_request(struct core *c, struct departed *d)
 		 node_name(c, d->inc.pnn), d->inc.pnn, d->tries,
 		 (unsigned long long)(now - d->since_ms));
 	c->ops->fence_request(c->world, d->inc);
+}
+
+void core_fences_at_once(struct core *c, bool fences_at_once)
+{
+	c->config.fences_at_once = fences_at_once;
 }
 
 /* Without an active member, nobody here knows what runs on a node whose supervisor has not told */

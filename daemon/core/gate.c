@@ -58,6 +58,8 @@ bool gate_quorum(struct core *c)
 		gate_set(c, CORE_GATE_QUORUM, false, REASON_NO_QUORUM, "members=%zu", v->n);
 	else
 		gate_set(c, CORE_GATE_QUORUM, true, REASON_NONE, "%s", "");
+	if (!is_same || !v->is_quorate)
+		fencing_wait(c);
 	return is_same && v->is_quorate;
 }
 

@@ -147,7 +147,9 @@ struct fact {
 struct departed {
 	struct incarnation inc;
 	uint64_t since_ms, request_ms; /* when to ask for fencing */
+	uint32_t wait_ms; /* that this is after, from when it became so; 0: it is not waited yet */
 	uint32_t tries;
+	bool has_left_ring; /* its node did: it may be starting again */
 	char result[160];
 };
 
@@ -211,7 +213,8 @@ struct keytable {
 
 struct push {
 	struct push *next;
-	uint64_t number; /* in the order in which they were asked for */
+	uint64_t number; /* a commit asked for later waits for it */
+	uint64_t order;	 /* of the contents */
 	uint64_t ticket; /* of what was sent for it last */
 	uint64_t hash, own_rsn;
 	uint32_t db_id;
@@ -591,6 +594,7 @@ uint64_t gate_deadline(const struct core *c);
 /* fencing.c */
 bool fencing_check(struct core *c); /* is nobody waited for? */
 bool gate_fencing(struct core *c);  /* and ask for it, as leader */
+void fencing_wait(struct core *c); /* without quorum: time does not count */
 uint64_t fencing_deadline(const struct core *c);
 
 /* lock.c */

@@ -46,7 +46,7 @@ static struct push *push_new(struct core *c, uint32_t db_id, struct slice key,
 {
 	struct push *x = core_alloc(sizeof(*x) + key.len + body.len);
 
-	x->number = ++c->push_number;
+	x->number = x->order = ++c->push_number;
 	x->db_id = db_id;
 	x->hash = core_hash(db_id, key);
 	x->header = *h;
@@ -198,6 +198,13 @@ void push_before_giving(struct core *c, const struct packet *f, const struct rec
 
 /* ---- with the chain lock held ---- */
 
+/* Its owner writes a record again and again under one rsn */
+static bool push_is_newer(const struct push *x, const struct push *than)
+{
+	return x->header.rsn > than->header.rsn ||
+	       (x->header.rsn == than->header.rsn && x->order > than->order);
+}
+
 /* This node's own, whose turn has come */
 static void push_turn(struct core *c, const struct packet *p, const struct record_header *own)
 {
@@ -212,7 +219,7 @@ static void push_turn(struct core *c, const struct packet *p, const struct recor
 	if (own->dmaster != c->self) {
 		push_end(c, x);
 	} else if (k != NULL && k->push != NULL && k->push != x &&
-		   k->push->header.rsn > x->header.rsn) { /* late: who waits for it waits for that */
+		   push_is_newer(k->push, x)) { /* late: who waits for it waits for that */
 		if (x->number < k->push->number)
 			k->push->number = x->number;
 		push_free(c, x);
@@ -225,12 +232,11 @@ static void push_turn(struct core *c, const struct packet *p, const struct recor
 static bool push_store(struct core *c, uint32_t from, const struct packet *p,
 		       const struct record_header *own)
 {
-	int rc;
-
 	struct record_header h = { .rsn = p->rsn,
 				   .dmaster = from,
 				   .flags = (p->flags & ~RECORD_READONLY_FLAGS) |
 					    RECORD_MIGRATED_WITH_DATA };
+	int rc;
 
 	if (own->dmaster == c->self || (own->dmaster != CORE_UNKNOWN_PNN && own->rsn > p->rsn))
 		return true;
@@ -245,8 +251,13 @@ void push_packet(struct core *c, uint32_t from, const struct packet *p)
 	struct packet answer = { .type = PACKET_PUSHED, .db_id = p->db_id, .ticket = p->ticket };
 	struct record_header own = { 0 };
 	struct slice body = { 0 };
+	int rc = c->ops->get(c->world, p->db_id, p->key, &own, &body);
 
-	if (c->ops->get(c->world, p->db_id, p->key, &own, &body) != 0)
+	if (rc != 0 && rc != -ENOENT) {
+		record_lose(c, p, rc); /* it may be this node's own */
+		return;
+	}
+	if (rc != 0)
 		own.dmaster = CORE_UNKNOWN_PNN;
 	if (from == c->self) {
 		push_turn(c, p, &own);

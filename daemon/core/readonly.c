@@ -204,8 +204,13 @@ static void readonly_copy(struct core *c, uint32_t from, const struct packet *p)
 				   .dmaster = from,
 				   .flags = (p->flags & ~RECORD_READONLY_FLAGS) | RECORD_IS_COPY };
 	struct slice body = { 0 };
+	int rc = c->ops->get(c->world, p->db_id, p->key, &own, &body);
 
-	if (c->ops->get(c->world, p->db_id, p->key, &own, &body) != 0)
+	if (rc != 0 && rc != -ENOENT) {
+		record_lose(c, p, rc); /* it may be this node's own */
+		return;
+	}
+	if (rc != 0)
 		own = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
 	if (own.dmaster == c->self)
 		return; /* cannot be: the owner gives it away behind this, on the same stream */
@@ -225,11 +230,14 @@ int readonly_close(struct core *c, const struct packet *p)
 	struct record_header h;
 	struct slice body = { 0 };
 	uint8_t *copy;
-	int rc;
+	int rc = c->ops->get(c->world, p->db_id, p->key, &h, &body);
 
-	if (c->ops->get(c->world, p->db_id, p->key, &h, &body) != 0 || h.dmaster == c->self ||
-	    (h.flags & RECORD_IS_COPY) == 0)
+	if (rc == -ENOENT || (rc == 0 && (h.dmaster == c->self || (h.flags & RECORD_IS_COPY) == 0)))
 		return 0;
+	if (rc != 0) {
+		record_lose(c, p, rc); /* it may be a copy that clients can read */
+		return rc;
+	}
 	copy = record_body_keep(&body);
 	h.flags &= ~RECORD_READONLY_FLAGS;
 	rc = c->ops->put(c->world, p->db_id, p->key, &h, body);

@@ -176,10 +176,16 @@ static void record_forward(struct core *c, const struct packet *f)
 	struct slice body = { 0 };
 	struct packet p = *f;
 	bool is_coming;
+	int rc;
 
 	if (orig_pnn(f->orig) >= CORE_MAX_NODES)
 		return;
-	if (c->ops->get(c->world, f->db_id, f->key, &h, &body) != 0)
+	rc = c->ops->get(c->world, f->db_id, f->key, &h, &body);
+	if (rc != 0 && rc != -ENOENT) {
+		record_refuse(c, f, "it cannot be read", rc);
+		return;
+	}
+	if (rc != 0)
 		h = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
 	is_coming =
 	    f->is_definitive && f->rsn > h.rsn && !core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE);

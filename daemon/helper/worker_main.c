@@ -26,7 +26,6 @@
 struct worker {
 	struct worker_cache cache;
 	int nice; /* as it was started with */
-	bool is_bulk;
 	struct worker_file *locked; /* its chain lock of key is held */
 	uint8_t key[IPC_MAX];
 	size_t key_len;
@@ -192,19 +191,15 @@ static int work_commit(const struct work *work, struct worker_file *f)
 	return ipc_send(IPC_FD, &w);
 }
 
-/* What reads or writes whole databases does not run before the clients, as all else of the daemon does */
-static void priority_set(struct worker *wk, enum ipc_type type)
+/* What reads or writes whole databases does not run before the clients, as all else of the daemon does.
+ * (Where processes are shared out by session first, it does: the session has the priority.) */
+static bool work_is_bulk(enum ipc_type type)
 {
-	bool is_bulk = type == IPC_WORK_SWEEP || type == IPC_WORK_READ || type == IPC_WORK_DUMP ||
-		       type == IPC_WORK_REPLACE;
-
-	if (is_bulk == wk->is_bulk)
-		return;
-	(void)setpriority(PRIO_PROCESS, 0, is_bulk && wk->nice < 0 ? 0 : wk->nice);
-	wk->is_bulk = is_bulk;
+	return type == IPC_WORK_SWEEP || type == IPC_WORK_READ || type == IPC_WORK_DUMP ||
+	       type == IPC_WORK_REPLACE;
 }
 
-static int work_do(struct worker *wk, const struct work *work)
+static int work_do_now(struct worker *wk, const struct work *work)
 {
 	struct worker_file *f;
 	int rc;
@@ -213,7 +208,6 @@ static int work_do(struct worker *wk, const struct work *work)
 		unlock_all(wk);
 		return 0;
 	}
-	priority_set(wk, work->type);
 	if (wk->locked != NULL) /* one chain at a time: two could wait for each other */
 		return answer_failed(work, "the worker holds a chain lock", EBUSY);
 	rc = worker_cache_open(&wk->cache, work->path, (int)work->tdb_flags, &f);
@@ -231,6 +225,19 @@ static int work_do(struct worker *wk, const struct work *work)
 	default:
 		return work_commit(work, f);
 	}
+}
+
+static int work_do(struct worker *wk, const struct work *work)
+{
+	bool is_lowered = wk->nice < 0 && work_is_bulk(work->type);
+	int rc;
+
+	if (is_lowered)
+		(void)setpriority(PRIO_PROCESS, 0, 0);
+	rc = work_do_now(wk, work);
+	if (is_lowered)
+		(void)setpriority(PRIO_PROCESS, 0, wk->nice);
+	return rc;
 }
 
 static int read_decode(struct cursor *c, struct worker_read *r)

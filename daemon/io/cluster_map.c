@@ -243,8 +243,11 @@ static int32_t map_dispatch(int32_t fd, int32_t revents, void *data)
 		if (rc != 0)
 			log_error("corosync's nodelist cannot be read again | error=%s",
 				  strerror(-rc));
-		log_notice("corosync's nodelist has changed | nodes=%zu", c->nodes_n);
+		map_read_settings(c);
+		log_notice("corosync's configuration has changed | nodes=%zu two_node=%d", c->nodes_n,
+			   c->settings.has_two_node);
 		helpers_nodes_changed(c->engine);
+		engine_settings_changed(c->engine);
 		engine_after_event(c->engine);
 	}
 	return 0;
@@ -266,6 +269,8 @@ static cs_error_t map_connect(cmap_handle_t *cmap)
 
 int cluster_map_open(struct cluster *c)
 {
+	static const char *const tracked[CLUSTER_TRACKS] = { "nodelist.", "quorum.",
+							     "runtime.votequorum.two_node" };
 	cs_error_t err = map_connect(&c->cmap);
 	int rc;
 
@@ -281,10 +286,11 @@ int cluster_map_open(struct cluster *c)
 	if (rc != 0)
 		return rc;
 	map_read_settings(c);
-	err = cmap_track_add(c->cmap, "nodelist.",
-			     CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_MODIFY |
-				 CMAP_TRACK_PREFIX,
-			     map_changed, c, &c->track);
+	for (size_t i = 0; i < sizeof(tracked) / sizeof(tracked[0]) && err == CS_OK; i++)
+		err = cmap_track_add(c->cmap, tracked[i],
+				     CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_MODIFY |
+					 CMAP_TRACK_PREFIX,
+				     map_changed, c, &c->track[i]);
 	if (err == CS_OK)
 		err = cmap_fd_get(c->cmap, &c->cmap_fd);
 	if (err != CS_OK)

@@ -18,13 +18,15 @@ struct cluster_message {
 /* How far joining has come; each step may have to be tried again later */
 enum cluster_step { CLUSTER_CPG, CLUSTER_JOIN, CLUSTER_QUORUM, CLUSTER_TRACK, CLUSTER_JOINED };
 
+enum { CLUSTER_TRACKS = 3 }; /* what of the map is watched */
+
 struct cluster {
 	struct engine *engine;
 
 	/* cluster_map.c */
 	cmap_handle_t cmap;
 	int cmap_fd;
-	cmap_track_handle_t track;
+	cmap_track_handle_t track[CLUSTER_TRACKS];
 	bool is_map_stale; /* a change was reported and not read yet */
 	struct cluster_node *nodes;
 	size_t nodes_n;

@@ -127,7 +127,7 @@ int32_t control_push_record(struct control_request *r, struct control_answer *a)
 				    .dmaster = p.header.dmaster,
 				    .flags = p.header.flags };
 	rc = core_push(r->engine->core, p.db_id, p.key, &h, p.value);
-	if (rc == 1)
+	if (rc == 1 && r->client != NULL)
 		client_pause_congested(r->client);
 	if (rc >= 0)
 		return 0;

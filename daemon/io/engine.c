@@ -194,18 +194,31 @@ static bool engine_start_cluster(struct engine *e)
 	return true;
 }
 
+/* Two halves that both have quorum and fence each other at once would both be gone */
+static bool engine_fences_at_once(const struct engine *e)
+{
+	const struct cluster_settings *s = cluster_settings(e);
+	const struct cluster_node *nodes;
+
+	return e->options->number[OPTION_fence_at_once] != 0 && !s->has_two_node &&
+	       !s->has_auto_tie_breaker && cluster_nodes(e, &nodes) > 2;
+}
+
+void engine_settings_changed(struct engine *e)
+{
+	if (e->core != NULL)
+		core_fences_at_once(e->core, engine_fences_at_once(e));
+}
+
 static bool engine_start_core(struct engine *e, const struct helpers_persisted *persisted)
 {
 	const struct options *o = e->options;
-	const struct cluster_settings *s = cluster_settings(e);
 	struct core_config config = {
 		.self = { .pnn = e->pnn, .boot_id = e->boot_id },
 		.port = (uint16_t)o->number[OPTION_port],
 		.has_lock = o->text[OPTION_recovery_lock][0] != '\0',
 		.allow_unfenced = o->number[OPTION_allow_unfenced] != 0,
-		/* two halves that fence each other at once would both be gone */
-		.fences_at_once = o->number[OPTION_fence_at_once] != 0 && !s->has_two_node &&
-				  !s->has_auto_tie_breaker,
+		.fences_at_once = engine_fences_at_once(e),
 		.state_timeout_ms = (uint32_t)o->number[OPTION_state_timeout],
 		.peer_timeout_ms = (uint32_t)o->number[OPTION_peer_timeout],
 		.lock_timeout_ms = (uint32_t)o->number[OPTION_lock_timeout],

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include "core_world.h"
 
-/* A database that is attached while an older one is swept does not keep the sweep from ending, and a
- * record is had before that */
+/* A database that is attached while an older one is swept does not keep the sweep from ending, and
+ * a record is had before that */
 static void test_attach_during_sweep(void **state)
 {
 	struct world w;
@@ -39,8 +39,8 @@ static void test_attach_during_sweep(void **state)
 	core_free(c);
 }
 
-/* A record that cannot be read is not taken for none when somebody asks who has it: the owner may be
- * this node */
+/* A record that cannot be read is not taken for none when somebody asks who has it: the owner may
+ * be this node */
 static void test_unreadable(void **state)
 {
 	struct world w;
@@ -336,59 +336,112 @@ static void test_numbers(void **state)
 	assert_int_equal(CONTROL_VOTE, 12);
 }
 
-/* How long a departed node may take before its fencing is asked for, after which it was */
-static uint64_t wait_for_fencing(bool has_supervisor, bool is_in_ring, bool is_at_once)
+static const uint32_t two_nodes[] = { 0, 1 };
+
+/* How long it takes until a fencing is asked for, for a minute at most */
+static uint64_t wait_for_request(struct world *w)
 {
-	static const uint32_t nodes[] = { 0, 1 };
-	struct world w;
-	struct core *c = node_alone(&w);
-	uint64_t begin = w.now;
+	uint64_t begin = w->now;
+
+	w->fence_requests = 0;
+	core_tick(w->core);
+	while (w->fence_requests == 0 && w->now < begin + 60000) {
+		w->now += 100;
+		core_tick(w->core);
+	}
+	return w->now - begin;
+}
+
+/* node2 has departed; is it in the ring? */
+static struct core *node_left(struct world *w, bool has_supervisor, bool is_in_ring,
+			      bool is_at_once)
+{
+	struct core *c = node_alone(w);
 
 	c->config.fences_at_once = is_at_once;
-	peer_joins(&w, REASON_NONE);
+	peer_joins(w, REASON_NONE);
 	core_supervisor(c, 1, has_supervisor, true);
-	core_quorum(c, true, ring, nodes, is_in_ring ? 2 : 1);
+	core_quorum(c, true, ring, two_nodes, is_in_ring ? 2 : 1);
 	core_membership(c, both, 1, ring);
-	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
-	core_tick(c);
-	assert_int_equal(w.fence_requests, 0);
-	while (w.fence_requests == 0 && w.now < begin + 60000) {
-		w.now += 100;
-		core_tick(c);
-	}
-	core_free(c);
-	return w.now - begin;
+	core_multicast(c, 0, 1, slice_of(w->sent, w->sent_len)); /* our STATE */
+	return c;
 }
 
 /* Where nobody is left to retire the databases of a node that lives, nobody is waited for */
-static void test_unsupervised(void **state)
+static void test_fencing_is_asked_for(void **state)
 {
+	static const struct {
+		bool has_supervisor, is_in_ring, is_at_once;
+		uint64_t wait_ms;
+	} table[] = {
+		{ true, true, true, 10000 },	{ false, true, false, 1000 },
+		{ false, false, false, 30000 }, { false, false, true, 100 },
+		{ true, false, true, 100 }, /* its supervisor is about to be told to be gone */
+	};
+
 	(void)state;
-	assert_int_equal(wait_for_fencing(true, true, true), 10000);
-	assert_int_equal(wait_for_fencing(false, true, false), 1000);
-	assert_int_equal(wait_for_fencing(false, false, false), 30000);
-	assert_int_equal(wait_for_fencing(false, false, true), 100);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct world w;
+		struct core *c = node_left(&w, table[i].has_supervisor, table[i].is_in_ring,
+					   table[i].is_at_once);
+
+		assert_int_equal(wait_for_request(&w), table[i].wait_ms);
+		core_free(c);
+	}
 }
 
-/* In a cold start others may be slower: whether their corosync is there already or not */
-static void test_fencing_of_the_slow(void **state)
+/* A node that has come back is given the time to start */
+static void test_fencing_of_who_comes_back(void **state)
 {
-	static const uint32_t nodes[] = { 0, 1 };
+	struct world w;
+	struct core *c = node_left(&w, false, false, false);
 
 	(void)state;
-	for (size_t n = 1; n <= 2; n++) {
+	w.now += 20000;
+	core_tick(c);
+	core_quorum(c, true, ring, two_nodes, 2);
+	assert_int_equal(wait_for_request(&w), 10000);
+	core_free(c);
+	c = node_left(&w, false, false, false);
+	w.now += 29000;
+	core_tick(c);
+	core_quorum(c, true, ring, two_nodes, 2);
+	core_supervisor(c, 1, true, true);
+	assert_int_equal(wait_for_request(&w), 10000);
+	core_free(c);
+}
+
+/* The rest of the ring may be about to come back, too; and without quorum no time counts */
+static void test_fencing_after_a_loss_of_quorum(void **state)
+{
+	struct world w;
+	struct core *c = node_left(&w, false, true, true);
+
+	(void)state;
+	core_quorum(c, false, ring, two_nodes, 1);
+	w.now += 50000;
+	core_tick(c);
+	core_quorum(c, true, ring, two_nodes, 1);
+	assert_int_equal(wait_for_request(&w), 30000);
+	core_free(c);
+}
+
+/* In a cold start others may be slower, whether their corosync, or supervisor, is there or not */
+static void test_fencing_of_the_slow(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 3; n++) {
 		struct world w;
 		struct core *c = node_cold(&w);
-		uint64_t begin = w.now;
 
-		core_quorum(c, true, ring, nodes, n);
+		core_quorum(c, true, ring, two_nodes, n == 1 ? 1 : 2);
 		core_membership(c, both, 1, ring);
 		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
-		while (w.fence_requests == 0 && w.now < begin + 60000) {
-			w.now += 100;
-			core_tick(c);
-		}
-		assert_in_range(w.now - begin, 30000, 30100);
+		core_tick(c);
+		w.now += 20000;
+		core_tick(c);
+		core_supervisor(c, 1, n == 3, true);
+		assert_in_range(wait_for_request(&w), 10000, 10100);
 		core_free(c);
 	}
 }
@@ -408,7 +461,9 @@ int main(void)
 		cmocka_unit_test(test_type_untold),
 		cmocka_unit_test(test_other_version),
 		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_unsupervised),
+		cmocka_unit_test(test_fencing_is_asked_for),
+		cmocka_unit_test(test_fencing_of_who_comes_back),
+		cmocka_unit_test(test_fencing_after_a_loss_of_quorum),
 		cmocka_unit_test(test_fencing_of_the_slow),
 	};
 

@@ -168,6 +168,9 @@ static void test_late(void **state)
 	assert_int_equal(p.rsn, RSN);
 	assert_int_equal(push(c, RSN - 1, "older"), 0);
 	assert_int_equal(heard(c, PACKET_PUSH).type, 0);
+	c->pushes->order = 100; /* as of an owner that has written again under one rsn */
+	assert_int_equal(push(c, RSN, "older"), 0);
+	assert_int_equal(heard(c, PACKET_PUSH).type, 0);
 	assert_int_equal(c->pushes_n, 1);
 	assert_int_equal(c->pushes->header.rsn, RSN);
 	peer_has(c, p.ticket);
