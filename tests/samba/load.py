@@ -11,7 +11,8 @@
          write       open, write 4 KiB, read them again and compare, close
   --keep-going       a lost connection is made again, for the whole time
 
-A client for each share named, all at once. Prints one JSON object: how many, per second, the longest
+A client for each share named, all at once. Prints "running" when all are connected, and in the end
+one JSON object: how many, per second, the longest
 that one took (with connecting again if it came to that), and the errors that were seen."""
 import argparse, json, os, sys, time
 
@@ -52,12 +53,13 @@ def step(conn, args, name):
     return conn.close(fnum)
 
 
-def client(args, unc, number):
-    """What one client saw."""
+def client(args, unc, number, out):
+    """What one client saw. A line tells that it begins."""
     host, share = unc.strip("/").split("/")
     name = f"{args.file}.{os.getpid()}.{number}" if args.own else args.file
     count, longest, when, errors = 0, 0.0, 0.0, {}
     conn = connect(args, host, share)       # not counted: what it takes says nothing about the others
+    print(file=out, flush=True)
     end = time.monotonic() + args.seconds
     last = begin = time.monotonic()
     while last < end:
@@ -98,11 +100,13 @@ def main():
         r, w = os.pipe()
         if os.fork() == 0:
             with os.fdopen(w, "w") as out:
-                json.dump(client(args, unc, number), out)
+                json.dump(client(args, unc, number, out), out)
             os._exit(0)
         os.close(w)
-        pipes.append(r)
-    rows = [json.loads(os.fdopen(r).read() or "null") for r in pipes]
+        pipes.append(os.fdopen(r))
+    if all([p.readline() for p in pipes]):
+        print("running", flush=True)
+    rows = [json.loads(p.read() or "null") for p in pipes]
     if None in rows:
         sys.exit("load.py: a client died")
     print(json.dumps(dict(per_second=round(sum(x["per_second"] for x in rows), 1), clients=rows)))
