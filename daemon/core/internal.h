@@ -729,6 +729,9 @@ bool record_put_and_send(struct core *c, const struct packet *f, struct node *to
 uint8_t *record_body_keep(struct slice *body);
 /* A record cannot be stored that must be: the engine ends */
 void record_lose(struct core *c, const struct packet *p, int rc);
+/* What is here of p's record: 1; 0: nothing, and dmaster is CORE_UNKNOWN_PNN; -errno: it cannot be told,
+ * and the engine ends: this node may own it, or clients may be reading a copy */
+int record_read(struct core *c, const struct packet *p, struct record_header *h, struct slice *body);
 /* Those parked at k follow the record to its owner */
 void record_forward_parked(struct core *c, struct keystate *k, uint32_t to, uint64_t rsn);
 

@@ -251,14 +251,9 @@ void push_packet(struct core *c, uint32_t from, const struct packet *p)
 	struct packet answer = { .type = PACKET_PUSHED, .db_id = p->db_id, .ticket = p->ticket };
 	struct record_header own = { 0 };
 	struct slice body = { 0 };
-	int rc = c->ops->get(c->world, p->db_id, p->key, &own, &body);
 
-	if (rc != 0 && rc != -ENOENT) {
-		record_lose(c, p, rc); /* it may be this node's own */
+	if (record_read(c, p, &own, &body) < 0)
 		return;
-	}
-	if (rc != 0)
-		own.dmaster = CORE_UNKNOWN_PNN;
 	if (from == c->self) {
 		push_turn(c, p, &own);
 		return;

@@ -199,19 +199,14 @@ static void readonly_revoked(struct core *c, uint32_t from, const struct packet 
 static void readonly_copy(struct core *c, uint32_t from, const struct packet *p)
 {
 	struct keystate *k = keystate_find(c, core_hash(p->db_id, p->key), p->db_id, p->key);
-	struct record_header own = { .dmaster = CORE_UNKNOWN_PNN };
+	struct record_header own;
 	struct record_header h = { .rsn = p->rsn,
 				   .dmaster = from,
 				   .flags = (p->flags & ~RECORD_READONLY_FLAGS) | RECORD_IS_COPY };
 	struct slice body = { 0 };
-	int rc = c->ops->get(c->world, p->db_id, p->key, &own, &body);
 
-	if (rc != 0 && rc != -ENOENT) {
-		record_lose(c, p, rc); /* it may be this node's own */
+	if (record_read(c, p, &own, &body) < 0)
 		return;
-	}
-	if (rc != 0)
-		own = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
 	if (own.dmaster == c->self)
 		return; /* cannot be: the owner gives it away behind this, on the same stream */
 	c->count.copies_in++;
@@ -230,14 +225,12 @@ int readonly_close(struct core *c, const struct packet *p)
 	struct record_header h;
 	struct slice body = { 0 };
 	uint8_t *copy;
-	int rc = c->ops->get(c->world, p->db_id, p->key, &h, &body);
+	int rc = record_read(c, p, &h, &body);
 
-	if (rc == -ENOENT || (rc == 0 && (h.dmaster == c->self || (h.flags & RECORD_IS_COPY) == 0)))
-		return 0;
-	if (rc != 0) {
-		record_lose(c, p, rc); /* it may be a copy that clients can read */
+	if (rc < 0)
 		return rc;
-	}
+	if (rc == 0 || h.dmaster == c->self || (h.flags & RECORD_IS_COPY) == 0)
+		return 0;
 	copy = record_body_keep(&body);
 	h.flags &= ~RECORD_READONLY_FLAGS;
 	rc = c->ops->put(c->world, p->db_id, p->key, &h, body);

@@ -225,6 +225,20 @@ void record_lose(struct core *c, const struct packet *p, int rc)
 	c->ops->retire(c->world, REASON_NO_SPACE, "a record that must be stored cannot be");
 }
 
+int record_read(struct core *c, const struct packet *p, struct record_header *h, struct slice *body)
+{
+	int rc = c->ops->get(c->world, p->db_id, p->key, h, body);
+
+	if (rc == 0)
+		return 1;
+	*h = (struct record_header){ .dmaster = CORE_UNKNOWN_PNN };
+	*body = slice_of(NULL, 0);
+	if (rc == -ENOENT)
+		return 0;
+	record_lose(c, p, rc);
+	return rc;
+}
+
 static void record_store(struct core *c, const struct packet *p, struct record_header *h,
 			 struct slice body)
 {
@@ -248,13 +262,10 @@ static void record_adopt(struct core *c, const struct packet *p)
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
 	uint8_t *copy = NULL;
-	int rc = p->is_new ? -ENOENT : c->ops->get(c->world, p->db_id, p->key, &h, &body);
 
-	if (rc != 0 && rc != -ENOENT) {
-		record_lose(c, p, rc);
+	if (!p->is_new && record_read(c, p, &h, &body) < 0)
 		return;
-	}
-	if (rc == 0 && body.len > 0) {
+	if (body.len > 0) {
 		copy = record_body_keep(&body);
 	} else {
 		body.len = 0;

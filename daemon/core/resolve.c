@@ -20,7 +20,6 @@
  * Copies that were lent by a lost owner can be read until they are closed: before it is adopted, and
  * can be written, each who is asked closes his.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include "internal.h"
 
@@ -68,13 +67,11 @@ void resolve_whohas(struct core *c, uint32_t from, const struct packet *p)
 	struct packet answer = { .type = PACKET_HAS, .db_id = p->db_id, .key = p->key };
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
-	int rc = c->ops->get(c->world, p->db_id, p->key, &h, &body);
+	int rc = record_read(c, p, &h, &body);
 
-	if (rc != 0 && rc != -ENOENT) {
-		record_lose(c, p, rc); /* nobody may take what cannot be read for nothing */
-		return;
-	}
-	if (rc == 0) {
+	if (rc < 0)
+		return; /* nobody may take what cannot be read for nothing */
+	if (rc == 1) {
 		answer.rsn = h.rsn;
 		answer.is_new = h.dmaster == c->self ? HAS_IT : HAS_COPY;
 		if (!core_has_bug(c, CORE_BUG_WHOHAS_LEAVES_COPY) && readonly_close(c, p) != 0)

@@ -151,10 +151,8 @@ static void packet_message(struct client *cl, const struct packet_header *h, str
 		log_info("a malformed message was dropped | pid=%d", (int)cl->pid);
 		return;
 	}
-	if (core_message(s->engine->core, h->destnode, m.srvid, m.data) == 1) {
-		cl->pause |= PAUSE_CONGESTED;
-		s->has_congested = true;
-	}
+	if (core_message(s->engine->core, h->destnode, m.srvid, m.data) == 1)
+		client_pause_congested(cl);
 }
 
 static void packet_control(struct client *cl, const struct packet_header *h, struct cursor *body)
