@@ -14,8 +14,7 @@
 
 #define FENCE_RETRY_MS	   10000
 #define FENCE_RETRY_MAX_MS 60000
-#define UNSUPERVISED_MS	   1000 /* LEFT may be told, or a new supervisor start */
-#define AT_ONCE_MS	   100
+#define AT_ONCE_MS	   100 /* a supervisor that leaves in order tells LEFT first */
 
 /* Is it certain that inc can write no more? */
 static bool departed_is_over(struct core *c, struct incarnation inc)
@@ -101,7 +100,7 @@ static uint32_t departed_wait_ms(const struct core *c, const struct departed *d,
 	if (n->is_in_ring && n->has_supervisor)
 		return revoke_ms;
 	if (n->is_in_ring)
-		return d->has_left_ring ? grace_ms : UNSUPERVISED_MS;
+		return d->has_left_ring ? grace_ms : AT_ONCE_MS;
 	return c->config.fences_at_once && !c->is_frozen ? AT_ONCE_MS : grace_ms;
 }
 

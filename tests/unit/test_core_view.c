@@ -374,7 +374,7 @@ static void test_fencing_is_asked_for(void **state)
 		bool has_supervisor, is_in_ring, is_at_once;
 		uint64_t wait_ms;
 	} table[] = {
-		{ true, true, true, 10000 },	{ false, true, false, 1000 },
+		{ true, true, true, 10000 },	{ false, true, false, 100 },
 		{ false, false, false, 30000 }, { false, false, true, 100 },
 		{ true, false, true, 100 }, /* its supervisor is about to be told to be gone */
 	};
