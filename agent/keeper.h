@@ -4,10 +4,10 @@
  *
  * The keeper is the process above smbd (and winbindd, if it is wanted). It is made the one that
  * inherits whatever loses its parent below it, so that it always knows every process of this smbd
- * and no other, and it hears at once when smbd ends. Then it ends what is left and tells Pacemaker;
- * it never starts anything again. It holds a POSIX lock on its run file as long as it lives: who
- * holds it is the keeper. If it dies, smbd and winbindd end by themselves, because their standard
- * input does.
+ * and no other, and it hears at once when smbd ends. Then it ends what is left and tells Pacemaker.
+ * Only where smbd has ended because the daemon's engine did, it starts smbd again itself, on the next
+ * engine. It holds a POSIX lock on its run file as long as it lives: who holds it is the keeper. If it
+ * dies, smbd and winbindd end by themselves, because their standard input does.
  */
 #ifndef COTDB_AGENT_KEEPER_H
 #define COTDB_AGENT_KEEPER_H
@@ -70,6 +70,7 @@ enum keeper_state {
 	KEEPER_STATE_NONE,    /* there is no run file, or none that can be read */
 	KEEPER_STATE_RUNNING, /* or, without a keeper: it was killed */
 	KEEPER_STATE_ENDING,  /* words: why */
+	KEEPER_STATE_WAITING, /* it has ended with the daemon's engine, and waits for the next one */
 	KEEPER_STATE_ENDED,   /* by itself; words: why */
 	KEEPER_STATE_STOPPED, /* was asked to, and nothing is left */
 };
@@ -96,5 +97,24 @@ int keeper_file_lock(const struct keeper_options *o);
 /* started_by: NULL where there is nothing that it could be asked for */
 int keeper_file_write(int fd, const struct keeper_options *o, enum keeper_state state,
 		      const char *words, const struct keeper_id *started_by);
+
+/* ---- the daemon's engine --------------------------------------------------------------------- */
+
+struct keeper_engine {
+	pid_t pid;
+	int pidfd; /* -1: none is known */
+};
+/* The one that runs now; *e: empty, or an earlier one. 0, or -errno: none is known then */
+int keeper_engine_open(const char *run_dir, struct keeper_engine *e);
+void keeper_engine_close(struct keeper_engine *e);
+bool keeper_engine_has_ended(const struct keeper_engine *e);
+
+enum keeper_engine_next {
+	KEEPER_ENGINE_COMES,
+	KEEPER_ENGINE_ACTIVE,
+	KEEPER_ENGINE_NONE, /* the daemon was stopped, or has failed */
+};
+/* What follows the one that has ended */
+enum keeper_engine_next keeper_engine_next(const char *run_dir, const struct keeper_engine *old);
 
 #endif

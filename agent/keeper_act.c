@@ -28,6 +28,7 @@
 
 #define PROBE_MS   1000U /* one try while smbd starts */
 #define AGAIN_MS   50U	 /* between two tries */
+#define RESTART_MS 5000U /* a status waits for a restart */
 #define RESERVE_MS 2500U /* of a stop's time: for what has to be done without the keeper */
 #define ERR_SIZE   16384 /* of what smbd may print; more is refused */
 
@@ -328,13 +329,38 @@ int keeper_start(const struct keeper_options *o)
 /* ---- status
  * --------------------------------------------------------------------------------------------- */
 
+/* Reads the run file, and asks smbd if it runs. The keeper may just start it again, beside a new
+ * engine of the daemon, so it is asked again for a while; 0 or -errno */
+static int look(const struct keeper_options *o, struct keeper_file *f, struct smb_probe *p)
+{
+	uint64_t deadline_ms = process_now_ms() + o->timeout_ms;
+	uint64_t again_ms = earlier(deadline_ms, process_now_ms() + RESTART_MS);
+
+	for (;;) {
+		uint64_t now = process_now_ms();
+		int error = keeper_file_read(o, f);
+		bool is_running = error == 0 && f->keeper != 0 && f->state == KEEPER_STATE_RUNNING;
+
+		p->result = SMB_PROBE_UNREACHABLE;
+		if (is_running)
+			error = smb_probe_ask(
+			    f->address, f->port,
+			    deadline_ms > now ? (unsigned int)(deadline_ms - now) : 0, p);
+		if (error != 0 || f->keeper == 0 || p->result != SMB_PROBE_UNREACHABLE ||
+		    !(is_running || f->state == KEEPER_STATE_WAITING) ||
+		    process_now_ms() >= again_ms)
+			return error;
+		(void)process_wait(-1, earlier(process_now_ms() + AGAIN_MS, again_ms));
+	}
+}
+
 int keeper_status(const struct keeper_options *o)
 {
 	struct process_list l = { 0 };
 	struct keeper_file f;
 	struct smb_probe p;
 	char text[512], said[256];
-	int code, error = keeper_file_read(o, &f);
+	int code, error = look(o, &f, &p);
 
 	if (error != 0)
 		return say_errno(o, error);
@@ -351,8 +377,6 @@ int keeper_status(const struct keeper_options *o)
 		process_list_free(&l);
 		return code;
 	}
-	if (smb_probe_ask(f.address, f.port, o->timeout_ms, &p) != 0)
-		return say(o, KEEPER_USAGE, "no such address");
 	smb_probe_say(&p, said, sizeof(said));
 	(void)snprintf(text, sizeof(text), "%s port %u %s", f.address, f.port, said);
 	if (p.result == SMB_PROBE_SILENT)

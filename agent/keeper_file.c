@@ -24,6 +24,7 @@
 static const char *const state_names[] = { [KEEPER_STATE_NONE] = "none",
 					   [KEEPER_STATE_RUNNING] = "running",
 					   [KEEPER_STATE_ENDING] = "ending",
+					   [KEEPER_STATE_WAITING] = "waiting",
 					   [KEEPER_STATE_ENDED] = "ended",
 					   [KEEPER_STATE_STOPPED] = "stopped" };
 #define STATES (sizeof(state_names) / sizeof(state_names[0]))

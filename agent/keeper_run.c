@@ -8,6 +8,11 @@
  * stopped or waits for a database that is frozen. What is killed leaves its children to the keeper,
  * so passes over the tree go on until it is empty.
  *
+ * Where smbd or winbindd has ended because the daemon's engine did (keeper_engine.c), the keeper
+ * starts both again when the next engine is active. That is not waited for longer than RESTART_MS,
+ * for the addresses of the file service are on this node meanwhile, and not done twice within
+ * RESTART_REST_MS: then it is Pacemaker's turn, too.
+ *
  * Pacemaker is told when smbd ends by itself, before anything else is done: it needs a moment to
  * come with its stop, and finds all ended by then. crm_resource may wait for a cluster that is
  * busy, so a try that takes too long is ended and the next one begins: 52 seconds, then the next
@@ -25,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 #include "process.h"
 
@@ -36,6 +42,8 @@
 #define TELL_TRIES	5
 #define TELL_MS		10000U /* what one try may take */
 #define TELL_AGAIN_MS	500U
+#define RESTART_MS	2000U
+#define RESTART_REST_MS 10000U
 #define MAX_ARGS	64
 
 enum { SMBD, WINBINDD, DAEMONS };
@@ -55,6 +63,9 @@ struct keeper {
 	bool is_asked;			     /* to stop */
 	uint64_t end_since_ms, end_grace_ms; /* since 0: smbd runs */
 	uint64_t kill_since_ms;		     /* 0: nobody has to be killed */
+	struct keeper_engine engine;	     /* that smbd was started on */
+	uint64_t restart_until_ms;	     /* 0: smbd is not to be started again */
+	uint64_t restarted_ms;		     /* 0: it never was */
 	char words[256];
 };
 
@@ -131,6 +142,21 @@ static void tell_pacemaker(struct keeper *k)
 	(void)close(null);
 }
 
+static void tell_begin(struct keeper *k)
+{
+	k->restart_until_ms = 0;
+	if (k->o->node != NULL) {
+		k->tells_left = TELL_TRIES;
+		tell_pacemaker(k);
+	}
+}
+
+static bool may_restart(const struct keeper *k, uint64_t now)
+{
+	return keeper_engine_has_ended(&k->engine) &&
+	       (k->restarted_ms == 0 || now - k->restarted_ms >= RESTART_REST_MS);
+}
+
 /* smbd is to end from now on; words: why, if nobody asked for it */
 static void end_begin(struct keeper *k, uint64_t grace_ms, const char *words)
 {
@@ -139,11 +165,13 @@ static void end_begin(struct keeper *k, uint64_t grace_ms, const char *words)
 	if (words == NULL)
 		return;
 	(void)snprintf(k->words, sizeof(k->words), "%s", words);
-	if (k->o->node != NULL) {
-		k->tells_left = TELL_TRIES;
-		tell_pacemaker(k);
-	}
-	(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words, &k->id);
+	if (may_restart(k, k->end_since_ms))
+		k->restart_until_ms = k->end_since_ms + RESTART_MS;
+	else
+		tell_begin(k);
+	(void)keeper_file_write(
+	    k->run_fd, k->o, k->restart_until_ms != 0 ? KEEPER_STATE_WAITING : KEEPER_STATE_ENDING,
+	    k->words, &k->id);
 }
 
 static void daemon_ended(struct keeper *k, int which, int status)
@@ -273,6 +301,52 @@ static int wait_ended(struct keeper *k)
 	}
 }
 
+/* All has ended with the engine: whether the next one is active, and nobody has asked for a stop */
+static bool wait_engine(struct keeper *k)
+{
+	enum keeper_engine_next next;
+
+	while (k->restart_until_ms != 0 && !k->is_asked) {
+		struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
+
+		next = keeper_engine_next(k->o->run_dir, &k->engine);
+		if (next == KEEPER_ENGINE_ACTIVE)
+			return true;
+		if (next == KEEPER_ENGINE_NONE || process_now_ms() >= k->restart_until_ms) {
+			tell_begin(k);
+			(void)keeper_file_write(k->run_fd, k->o, KEEPER_STATE_ENDING, k->words,
+						&k->id);
+		} else if (poll(&p, 1, (int)PASS_MS) > 0) {
+			on_signal(k);
+		}
+	}
+	return false;
+}
+
+static int daemons_start(struct keeper *k)
+{
+	int error = 0;
+
+	(void)keeper_engine_open(k->o->run_dir, &k->engine);
+	if (k->o->winbindd != NULL)
+		error = daemon_start(k, WINBINDD, k->o->winbindd, NULL);
+	if (error == 0)
+		error = daemon_start(k, SMBD, k->o->smbd, k->o->more);
+	return error;
+}
+
+/* What has ended, has; as if the keeper had just been started */
+static int daemons_restart(struct keeper *k)
+{
+	syslog(LOG_DAEMON | LOG_WARNING,
+	       "smbd is started again: it had ended with the engine of cotdbd | resource=%s",
+	       k->o->name);
+	k->restarted_ms = process_now_ms();
+	k->restart_until_ms = k->end_since_ms = k->kill_since_ms = 0;
+	k->words[0] = '\0';
+	return daemons_start(k);
+}
+
 static int prepare(struct keeper *k)
 {
 	sigset_t mask;
@@ -306,13 +380,11 @@ static int prepare(struct keeper *k)
 
 int keeper_run(const struct keeper_options *o, int err)
 {
-	struct keeper k = { .o = o, .err = err, .run_fd = -1 };
+	struct keeper k = { .o = o, .err = err, .run_fd = -1, .engine.pidfd = -1 };
 	int error = prepare(&k);
 
-	if (error == 0 && o->winbindd != NULL)
-		error = daemon_start(&k, WINBINDD, o->winbindd, NULL);
 	if (error == 0)
-		error = daemon_start(&k, SMBD, o->smbd, o->more);
+		error = daemons_start(&k);
 	if (error != 0) {
 		dprintf(err, "%s: %s\n", keeper_table[KEEPER_SYSTEM].text, strerror(-error));
 		if (k.pid[WINBINDD] == 0 && k.pid[SMBD] == 0)
@@ -321,6 +393,11 @@ int keeper_run(const struct keeper_options *o, int err)
 		k.is_asked = true;
 	}
 	error = wait_ended(&k);
+	while (error == 0 && k.restart_until_ms != 0 && !k.is_asked) {
+		if (wait_engine(&k) && daemons_restart(&k) != 0)
+			end_begin(&k, GRACE_FAILED_MS, "smbd could not be started again");
+		error = wait_ended(&k);
+	}
 	(void)keeper_file_write(k.run_fd, o,
 				k.words[0] == '\0' && error == 0 ? KEEPER_STATE_STOPPED
 								 : KEEPER_STATE_ENDED,

@@ -26,12 +26,14 @@ pkglibexec_PROGRAMS += cotdb-smbd-keeper
 cotdb_smbd_keeper_SOURCES = \
 	agent/keeper.h \
 	agent/keeper_act.c \
+	agent/keeper_engine.c \
 	agent/keeper_file.c \
 	agent/keeper_main.c \
 	agent/keeper_reason.def \
 	agent/keeper_run.c \
 	agent/process.c agent/process.h \
 	tools/smb_probe.c tools/smb_probe.def tools/smb_probe.h \
+	tools/supervisor_ask.c tools/supervisor_ask.h \
 	tools/tool_time.c tools/tool.h
 cotdb_smbd_keeper_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-cotdb_smbd_keeper_LDADD = libcotdb-base.a
+cotdb_smbd_keeper_LDADD = libcotdb-base.a $(JSON_LIBS)
