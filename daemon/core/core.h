@@ -292,8 +292,8 @@ struct core_member {
 };
 void core_membership(struct core *c, const struct core_member *m, size_t n, struct core_ring ring);
 void core_ring_id(struct core *c, struct core_ring ring); /* the ring changed, the group did not */
-/* config.fences_at_once has changed */
-void core_fences_at_once(struct core *c, bool fences_at_once);
+/* These of config have changed */
+void core_fencing_rules(struct core *c, bool fences_at_once, bool allow_unfenced);
 /* pnn: the nodes of that ring, whatever runs on them */
 void core_quorum(struct core *c, bool is_quorate, struct core_ring ring, const uint32_t *pnn,
 		 size_t n);

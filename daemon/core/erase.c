@@ -322,19 +322,21 @@ static bool copy_erase(struct core *c, uint32_t lmaster, uint32_t db_id,
 	struct record_header h = { 0 };
 	struct slice body = { 0 };
 	bool is_done = true;
+	int rc;
 
 	if (core_has_bug(c, CORE_BUG_VACUUM_NO_TOMBSTONE))
 		return true;
 	if (keystate_find(c, core_hash(db_id, e->key), db_id, e->key) != NULL ||
 	    c->ops->trylock(c->world, db_id, e->key) != 0)
 		return false;
-	if (c->ops->get(c->world, db_id, e->key, &h, &body) == 0) {
-		if (h.dmaster == c->self || h.rsn > e->rsn) {
-			is_done = false;
-		} else if (body.len > 0) {
-			h = (struct record_header){ .rsn = e->rsn, .dmaster = lmaster };
-			is_done = c->ops->put(c->world, db_id, e->key, &h, slice_of(NULL, 0)) == 0;
-		}
+	rc = c->ops->get(c->world, db_id, e->key, &h, &body);
+	if (rc != 0) {
+		is_done = rc == -ENOENT; /* what cannot be read now may come back later */
+	} else if (h.dmaster == c->self || h.rsn > e->rsn) {
+		is_done = false;
+	} else if (body.len > 0) {
+		h = (struct record_header){ .rsn = e->rsn, .dmaster = lmaster };
+		is_done = c->ops->put(c->world, db_id, e->key, &h, slice_of(NULL, 0)) == 0;
 	}
 	c->ops->unlock(c->world, db_id, e->key);
 	return is_done;

@@ -14,7 +14,8 @@
 
 #define FENCE_RETRY_MS	   10000
 #define FENCE_RETRY_MAX_MS 60000
-#define AT_ONCE_MS	   100 /* a supervisor that leaves in order tells LEFT first */
+#define AT_ONCE_MS	   100	/* a supervisor that leaves in order tells LEFT first */
+#define UNSUPERVISED_MS	   1000 /* where both halves of a cluster might ask */
 
 /* Is it certain that inc can write no more? */
 static bool departed_is_over(struct core *c, struct incarnation inc)
@@ -100,17 +101,18 @@ static uint32_t departed_wait_ms(const struct core *c, const struct departed *d,
 	if (n->is_in_ring && n->has_supervisor)
 		return revoke_ms;
 	if (n->is_in_ring)
-		return d->has_left_ring ? grace_ms : AT_ONCE_MS;
+		return d->has_left_ring		  ? grace_ms
+		       : c->config.fences_at_once ? AT_ONCE_MS
+						  : UNSUPERVISED_MS;
 	return c->config.fences_at_once && !c->is_frozen ? AT_ONCE_MS : grace_ms;
 }
 
 void fencing_wait(struct core *c)
 {
-	for (size_t i = 0; i < c->departed_n; i++)
-		if (c->departed[i].tries == 0) {
-			c->departed[i].wait_ms = 0;
-			c->departed[i].request_ms = 0;
-		}
+	for (size_t i = 0; i < c->departed_n; i++) {
+		c->departed[i].wait_ms = 0;
+		c->departed[i].request_ms = 0;
+	}
 }
 
 /* Ask for fencing where nobody else seems to */
@@ -120,9 +122,11 @@ static void departed_request(struct core *c, struct departed *d)
 	struct node *n = node_get(c, d->inc.pnn);
 	uint32_t wait_ms = departed_wait_ms(c, d, n);
 
-	if (d->tries == 0 && wait_ms != d->wait_ms) {
+	/* also when a request has failed: its node may have come back meanwhile, and be starting */
+	if (wait_ms != d->wait_ms) {
 		d->wait_ms = wait_ms;
-		d->request_ms = now + wait_ms;
+		if (d->tries == 0 || d->request_ms < now + wait_ms)
+			d->request_ms = now + wait_ms;
 	}
 	if (now < d->request_ms)
 		return;
@@ -136,9 +140,10 @@ static void departed_request(struct core *c, struct departed *d)
 	c->ops->fence_request(c->world, d->inc);
 }
 
-void core_fences_at_once(struct core *c, bool fences_at_once)
+void core_fencing_rules(struct core *c, bool fences_at_once, bool allow_unfenced)
 {
 	c->config.fences_at_once = fences_at_once;
+	c->config.allow_unfenced = allow_unfenced;
 }
 
 /* Without an active member, nobody here knows what runs on a node whose supervisor has not told */

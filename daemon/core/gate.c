@@ -12,10 +12,6 @@
 #include <stdio.h>
 #include "internal.h"
 
-#define LOCK_RETRY_MS	   250
-#define FENCE_RETRY_MS	   10000
-#define FENCE_RETRY_MAX_MS 60000
-
 void gate_set(struct core *c, enum core_gate which, bool is_open, enum reason why,
 	      const char *format, ...)
 {
@@ -58,8 +54,6 @@ bool gate_quorum(struct core *c)
 		gate_set(c, CORE_GATE_QUORUM, false, REASON_NO_QUORUM, "members=%zu", v->n);
 	else
 		gate_set(c, CORE_GATE_QUORUM, true, REASON_NONE, "%s", "");
-	if (!is_same || !v->is_quorate)
-		fencing_wait(c);
 	return is_same && v->is_quorate;
 }
 

@@ -119,6 +119,10 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 
 	if (to == NULL)
 		return;
+	if (h.rsn == UINT64_MAX) { /* a client wrote that */
+		record_refuse(c, f, "its rsn cannot be raised", -ERANGE);
+		return;
+	}
 	if (!core_has_bug(c, CORE_BUG_RSN_NOT_RAISED))
 		h.rsn++;
 	if (!core_has_bug(c, CORE_BUG_KEEP_OWNERSHIP))

@@ -204,7 +204,7 @@ void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
 	if (k == NULL || !k->is_blocked)
 		return;
 	k->is_blocked = false;
-	while ((o = k->op_first) != NULL && !k->is_blocked) {
+	while ((o = k->op_first) != NULL && !k->is_blocked && !c->is_retired) {
 		struct packet p;
 
 		k->op_first = o->next;

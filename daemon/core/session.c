@@ -91,6 +91,23 @@ static uint64_t number_at(const uint8_t *p)
 	return v;
 }
 
+/* Lets go of the ACKs at the front, which nobody acknowledges, and of the buffer when it is empty
+ */
+static void session_settle(struct session *s)
+{
+	while (s->acked < s->sent && number_at(s->buf + s->acked + SEQ_OFFSET) == 0 &&
+	       s->acked + length_at(s->buf + s->acked) <= s->sent)
+		s->acked += length_at(s->buf + s->acked);
+	if (s->acked < s->end)
+		return;
+	s->acked = s->sent = s->end = 0;
+	if (s->size > 1024 * 1024) {
+		free(s->buf);
+		s->buf = NULL;
+		s->size = 0;
+	}
+}
+
 /* Let go of everything up to and with seq */
 void session_acked(struct session *s, uint64_t seq)
 {
@@ -106,14 +123,7 @@ void session_acked(struct session *s, uint64_t seq)
 			break;
 		s->acked += length_at(s->buf + s->acked);
 	}
-	if (s->acked == s->end) {
-		s->acked = s->sent = s->end = 0;
-		if (s->size > 1024 * 1024) {
-			free(s->buf);
-			s->buf = NULL;
-			s->size = 0;
-		}
-	}
+	session_settle(s);
 }
 
 /* A new connection: go on behind what the peer has */
@@ -218,4 +228,5 @@ void core_peer_sent(struct core *c, uint32_t pnn, size_t len)
 	struct session *s = &c->node[pnn]->session;
 
 	s->sent += len <= s->end - s->sent ? len : s->end - s->sent;
+	session_settle(s);
 }

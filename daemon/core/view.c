@@ -195,6 +195,8 @@ void core_quorum(struct core *c, bool is_quorate, struct core_ring ring, const u
 	}
 	c->view.is_quorate = is_quorate;
 	c->view.quorum_ring = ring;
+	if (!is_quorate)
+		fencing_wait(c);
 	gate_freeze(c);
 	view_lead(c);
 	core_run(c);

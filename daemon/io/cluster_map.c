@@ -239,7 +239,7 @@ static int32_t map_dispatch(int32_t fd, int32_t revents, void *data)
 	if (c->is_map_stale) {
 		int rc = map_read_nodes(c);
 
-		c->is_map_stale = false;
+		c->is_map_stale = rc != 0; /* then with the next change */
 		if (rc != 0)
 			log_error("corosync's nodelist cannot be read again | error=%s",
 				  strerror(-rc));

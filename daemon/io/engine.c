@@ -204,10 +204,24 @@ static bool engine_fences_at_once(const struct engine *e)
 	       !s->has_auto_tie_breaker && cluster_nodes(e, &nodes) > 2;
 }
 
+/* As at start; but a node that is active does not end for it: it waits for fencing from now on */
+static bool engine_allows_unfenced(const struct engine *e)
+{
+	const struct cluster_settings *s = cluster_settings(e);
+
+	if (e->options->number[OPTION_allow_unfenced] == 0)
+		return false;
+	if (!s->has_two_node && !s->has_auto_tie_breaker)
+		return true;
+	log_error("allow_unfenced has no effect any more: %s",
+		  reason_row(REASON_UNFENCED_TWO_NODE)->text);
+	return false;
+}
+
 void engine_settings_changed(struct engine *e)
 {
 	if (e->core != NULL)
-		core_fences_at_once(e->core, engine_fences_at_once(e));
+		core_fencing_rules(e->core, engine_fences_at_once(e), engine_allows_unfenced(e));
 }
 
 static bool engine_start_core(struct engine *e, const struct helpers_persisted *persisted)

@@ -49,9 +49,9 @@ struct engine {
 uint64_t engine_now_ms(void);
 /* To be called after every event given to the core: arms the timer for its deadline, and flushes
  * what the event left for peers and clients */
+void engine_after_event(struct engine *e);
 /* cluster_settings() are other ones */
 void engine_settings_changed(struct engine *e);
-void engine_after_event(struct engine *e);
 /* Joins the CPG group, once: when Pacemaker has told its verdict about this node, which STATE has
  * to carry, or has let us wait for too long */
 void engine_join(struct engine *e);

@@ -147,7 +147,8 @@ static int pacemaker_fence_failed(struct engine *e, struct cursor *c)
 
 	if (pacemaker_incarnation(c, &inc) || cursor_text(c, text, sizeof(text)))
 		return 1;
-	pacemaker_of(e)->watch[inc.pnn].requested_boot_id = 0;
+	if (pacemaker_of(e)->watch[inc.pnn].requested_boot_id == inc.boot_id)
+		pacemaker_of(e)->watch[inc.pnn].requested_boot_id = 0;
 	core_fence_failed(e->core, inc, text);
 	return 0;
 }

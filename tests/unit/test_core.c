@@ -153,6 +153,31 @@ static void test_session_resumes(void **state)
 	core_free(c);
 }
 
+/* Nobody acknowledges an ACK: while all packets go the other way, none is kept */
+static void test_session_one_way(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	const struct session *s = &c->node[1]->session;
+	uint8_t buf[65536];
+	struct packet ack = { .type = PACKET_ACK };
+	size_t len = output_all(c, buf, sizeof(buf));
+
+	(void)state;
+	core_peer_sent(c, 1, len);
+	core_peer_down(c, 1);
+	assert_int_equal(core_peer_up(c, 1, PEER_BOOT, s->next_seq - 1), 0);
+	for (int i = 0; i < 10000; i++) {
+		packet_send(c, 1, &ack);
+		len = output_all(c, buf, sizeof(buf));
+		assert_int_equal(len, 32);
+		core_peer_sent(c, 1, len - 5); /* in two pieces */
+		core_peer_sent(c, 1, 5);
+	}
+	assert_int_equal(s->end - s->acked, 0);
+	core_free(c);
+}
+
 /* A joiner that was never active may go and come back as the same incarnation, and its session with
  * it, though there was a new generation meanwhile */
 static void test_session_of_joiner(void **state)
@@ -570,6 +595,7 @@ int main(void)
 		cmocka_unit_test(test_bad_calls),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_session_resumes),
+		cmocka_unit_test(test_session_one_way),
 		cmocka_unit_test(test_session_of_joiner),
 		cmocka_unit_test(test_duplicates_and_gaps),
 		cmocka_unit_test(test_generations),

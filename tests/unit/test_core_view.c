@@ -374,8 +374,11 @@ static void test_fencing_is_asked_for(void **state)
 		bool has_supervisor, is_in_ring, is_at_once;
 		uint64_t wait_ms;
 	} table[] = {
-		{ true, true, true, 10000 },	{ false, true, false, 100 },
-		{ false, false, false, 30000 }, { false, false, true, 100 },
+		{ true, true, true, 10000 },
+		{ false, true, true, 100 },
+		{ false, true, false, 1000 },
+		{ false, false, false, 30000 },
+		{ false, false, true, 100 },
 		{ true, false, true, 100 }, /* its supervisor is about to be told to be gone */
 	};
 
@@ -409,6 +412,36 @@ static void test_fencing_of_who_comes_back(void **state)
 	core_supervisor(c, 1, true, true);
 	assert_int_equal(wait_for_request(&w), 10000);
 	core_free(c);
+	/* also when the fencing has failed meanwhile */
+	c = node_left(&w, false, false, true);
+	assert_int_equal(wait_for_request(&w), 100);
+	core_fence_failed(c, (struct incarnation){ 1, PEER_BOOT }, "no answer");
+	w.now += 9000;
+	core_tick(c);
+	core_quorum(c, true, ring, two_nodes, 2);
+	assert_int_equal(wait_for_request(&w), 30000);
+	core_free(c);
+}
+
+/* Nodes that come and go do not keep those waiting that have quorum all the time */
+static void test_fencing_among_ring_changes(void **state)
+{
+	struct world w;
+	struct core *c = node_left(&w, true, true, true);
+	struct core_ring r = ring;
+
+	(void)state;
+	core_tick(c);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(w.fence_requests, 0);
+		w.now += 3000;
+		core_tick(c);
+		r.seq++;
+		core_quorum(c, true, r, two_nodes, 2);
+		core_ring_id(c, r);
+	}
+	assert_int_equal(w.fence_requests, 1);
+	core_free(c);
 }
 
 /* The rest of the ring may be about to come back, too; and without quorum no time counts */
@@ -418,6 +451,27 @@ static void test_fencing_after_a_loss_of_quorum(void **state)
 	struct core *c = node_left(&w, false, true, true);
 
 	(void)state;
+	core_quorum(c, false, ring, two_nodes, 1);
+	w.now += 50000;
+	core_tick(c);
+	core_quorum(c, true, ring, two_nodes, 1);
+	assert_int_equal(wait_for_request(&w), 30000);
+	core_free(c);
+	/* the wait for a supervisor that is there begins anew, too */
+	c = node_left(&w, true, true, true);
+	core_tick(c);
+	w.now += 8000;
+	core_tick(c);
+	core_quorum(c, false, ring, two_nodes, 2);
+	w.now += 50000;
+	core_tick(c);
+	core_quorum(c, true, ring, two_nodes, 2);
+	assert_int_equal(wait_for_request(&w), 10000);
+	core_free(c);
+	/* ... and so does the back-off behind a request that has failed */
+	c = node_left(&w, false, false, true);
+	assert_int_equal(wait_for_request(&w), 100);
+	core_fence_failed(c, (struct incarnation){ 1, PEER_BOOT }, "no answer");
 	core_quorum(c, false, ring, two_nodes, 1);
 	w.now += 50000;
 	core_tick(c);
@@ -463,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_fencing_is_asked_for),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
+		cmocka_unit_test(test_fencing_among_ring_changes),
 		cmocka_unit_test(test_fencing_after_a_loss_of_quorum),
 		cmocka_unit_test(test_fencing_of_the_slow),
 	};

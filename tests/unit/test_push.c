@@ -126,10 +126,10 @@ static void test_owner(void **state)
 
 	(void)state;
 	w.header.flags = 0;
-	assert_int_equal(push(c, RSN - 1, "body"), 0);
+	assert_int_equal(push(c, RSN, "body"), 0);
 	p = heard(c, PACKET_PUSH);
 	assert_int_equal(p.type, PACKET_PUSH);
-	assert_int_equal(p.rsn, RSN - 1);
+	assert_int_equal(p.rsn, RSN);
 	assert_int_equal(p.flags, 0x41);
 	assert_true(slice_equal(p.data, slice_of("body", 4)));
 	assert_int_equal(w.record_len, 5); /* its own is as it was */
@@ -137,9 +137,11 @@ static void test_owner(void **state)
 	assert_int_equal(heard(c, PACKET_GRANT).type, 0);
 	peer_has(c, p.ticket + 7);
 	assert_int_equal(heard(c, PACKET_GRANT).type, 0);
-	/* a newer content takes its place */
+	/* a newer content takes its place, also under the same rsn */
 	assert_int_equal(push(c, RSN, "newer"), 0);
 	newer = heard(c, PACKET_PUSH);
+	assert_int_equal(newer.type, PACKET_PUSH);
+	assert_true(slice_equal(newer.data, slice_of("newer", 5)));
 	assert_true(newer.ticket != p.ticket);
 	peer_has(c, p.ticket);
 	assert_int_equal(w.header.dmaster, 0);
@@ -177,6 +179,57 @@ static void test_late(void **state)
 	assert_int_equal(heard(c, PACKET_GRANT).type, PACKET_GRANT);
 	assert_null(c->pushes);
 	assert_int_equal(c->push_bytes, 0);
+	core_free(c);
+}
+
+/* Two wait for the chain lock when the view changes, and the newer one is asked for first */
+static void test_order_in_new_view(void **state)
+{
+	struct world w;
+	struct core *c = begin(&w);
+	struct packet p;
+
+	(void)state;
+	w.header.flags = 0;
+	w.is_locked_outside = true;
+	assert_int_equal(push(c, RSN, "older"), 0);
+	assert_int_equal(push(c, RSN, "newer"), 0);
+	assert_int_equal(c->pushes_n, 2);
+	push_activate(c);
+	core_tick(c);
+	w.is_locked_outside = false;
+	core_key_unlocked(c, a_id(), KEY);
+	p = heard(c, PACKET_PUSH);
+	assert_int_equal(p.type, PACKET_PUSH);
+	assert_true(slice_equal(p.data, slice_of("newer", 5)));
+	assert_int_equal(c->pushes_n, 1);
+	core_free(c);
+}
+
+/* Neither a copy that is pushed here nor a request makes anything of a record that cannot be read:
+ * this node may own it */
+static void test_unreadable(void **state)
+{
+	struct world w;
+	struct core *c = begin(&w);
+	struct packet p = { .type = PACKET_PUSH,
+			    .db_id = a_id(),
+			    .ticket = 100,
+			    .rsn = RSN + 1,
+			    .key = KEY,
+			    .data = slice_of("pushed", 6) };
+
+	(void)state;
+	w.is_unreadable = true;
+	peer_asks(c);
+	assert_int_equal(heard(c, PACKET_BOUNCE).type, 0);
+	peer_asks(c);
+	assert_int_equal(heard(c, PACKET_REFUSED).type, PACKET_REFUSED);
+	assert_int_equal(w.retired, 0);
+	assert_int_equal(say(c, &p), CORE_TAKEN);
+	assert_int_equal(w.retired, 1);
+	assert_int_equal(w.record_len, 5);
+	assert_int_equal(heard(c, PACKET_PUSHED).type, 0);
 	core_free(c);
 }
 
@@ -327,6 +380,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_order_in_new_view),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_before_giving),
 		cmocka_unit_test(test_copy),

@@ -282,6 +282,18 @@ static void entry_fields(struct writer *w, void *arg)
 	writer_block(w, g->call->key.p, g->call->key.len);
 }
 
+static void erase_fields(struct writer *w, void *arg)
+{
+	const struct grant *g = arg;
+
+	writer_u32(w, g->call->db_id);
+	writer_u64(w, 7); /* ticket */
+	writer_u32(w, 1);
+	writer_u64(w, g->rsn);
+	writer_u8(w, 0);
+	writer_block(w, g->call->key.p, g->call->key.len);
+}
+
 struct erased {
 	uint32_t db_id, n;
 	uint64_t ticket;
@@ -402,6 +414,30 @@ static void test_other_lmaster(void **state)
 	core_free(p->c);
 }
 
+/* A copy that cannot be read is not told to be empty: it may be there again later */
+static void test_unreadable_copy(void **state)
+{
+	struct peer *p = peer_begin();
+	struct grant g = { .call = &p->theirs, .rsn = 50 };
+	struct packet answer;
+
+	(void)state;
+	p->w.has_record = true;
+	p->w.header = (struct record_header){ .rsn = 20, .dmaster = 1 };
+	p->w.record_len = 3;
+	p->w.is_unreadable = true;
+	peer_say(p, PACKET_ERASE, erase_fields, &g);
+	assert_true(peer_hears(p, PACKET_ERASED, &answer));
+	assert_int_equal(answer.data.p[0], 1);
+	assert_int_equal(p->w.record_len, 3);
+	p->w.is_unreadable = false;
+	peer_say(p, PACKET_ERASE, erase_fields, &g);
+	assert_true(peer_hears(p, PACKET_ERASED, &answer));
+	assert_int_equal(answer.data.p[0], 0);
+	assert_int_equal(p->w.record_len, 0);
+	core_free(p->c);
+}
+
 /* Made for the peer, and back from there: no other copy was anywhere */
 static void test_sole(void **state)
 {
@@ -468,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_erase),
 		cmocka_unit_test(test_erase_given_up),
 		cmocka_unit_test(test_other_lmaster),
+		cmocka_unit_test(test_unreadable_copy),
 		cmocka_unit_test(test_sole),
 		cmocka_unit_test(test_parked),
 	};
