@@ -391,8 +391,8 @@ static void op_retire(void *world, enum reason why, const char *text)
 
 	if (e->is_quitting)
 		return;
-	if (why == REASON_ENGINE_RESTARTING || why == REASON_NO_SPACE)
-		sim_fail(e->sim, "I6 (commit)", "node %u: %s", e->node->pnn, text);
+	if ((why == REASON_ENGINE_RESTARTING || why == REASON_NO_SPACE) && !e->file.is_bad)
+		sim_fail(e->sim, "file", "node %u: %s", e->node->pnn, text);
 	sim_trace(e->sim, "node %u: engine quits: %s (%s)", e->node->pnn, reason_row(why)->name,
 		  text);
 	e->is_quitting = true;

@@ -189,6 +189,7 @@ struct vfile {
 	struct vdb db[SIM_FILES];
 	bool is_freezing, is_frozen;
 	bool is_retiring, is_retired; /* retired: wiped, no client can write any more */
+	bool is_bad; /* it could not be read, or not take a record in: its engine ends */
 	uint64_t freeze_round;
 	uint32_t core_locks; /* held by the core: none when an event is over */
 };
@@ -588,7 +589,7 @@ struct sim {
 	struct sim_options options;
 	uint64_t seed;
 	struct random random, bad_files, traverses, readers;
-	bool has_bad_files; /* a record cannot be given away now and then */
+	bool has_bad_files; /* a record cannot be given away, taken in, or read now and then */
 	bool has_traverses;
 	bool has_readers; /* databases in read-only mode, and clients that only read */
 	struct random detaches, restores, pushes;
