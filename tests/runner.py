@@ -8,7 +8,7 @@
   --stop                    end at the first failure
   --times N                 the whole selection N times
   --jobs N                  as many tests at once (default 2: most of them wait most of the time);
-                            "unit" and "bench" run alone
+                            "unit", "bench" and "samba/kill" run alone
 
 It installs the Debian packages it misses, builds what is not built (in build/, or $SANDBOX_BUILD),
 prints a line for each test, the end of its log when it failed, what was not run and why, and last
@@ -30,7 +30,7 @@ SOURCE = os.path.dirname(HERE)
 sys.path.insert(0, SOURCE + "/tools/sandbox.d")
 
 SECONDS, NOT_RUN, ENDED = 300, 77, 130
-ALONE = ["unit", "bench"]       # they want all processors, or measure
+ALONE = ["unit", "bench", "samba/kill"]     # they want all processors, or measure
 # What a folder's `run` is given: in the quick tier, and with --all
 ARGUMENTS = {"sim": (["--seeds", "1-1000"], ["--seeds", "1-10000"])}
 
