@@ -1,26 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The client socket and the controls
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_client
-TESTS += tests/unit/test_client
-tests_unit_test_client_SOURCES = tests/unit/test_client.c \
-	tests/unit/client_peer.c tests/unit/client_peer.h \
-	tests/unit/client_world.c tests/unit/client_world.h
-tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS)
-tests_unit_test_client_LDADD = libclient.a libdaemon.a libcotdb-base.a \
-	$(CMOCKA_LIBS) $(QB_LIBS) $(JSON_LIBS)
+client_tests = tests/unit/test_client tests/unit/test_client_calls tests/unit/test_client_flow \
+	tests/unit/test_client_messages tests/unit/test_client_traverse tests/unit/test_client_waits \
+	tests/unit/test_controls tests/unit/test_controls_db
+client_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS)
+client_test_libs = libclient.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS) $(QB_LIBS) $(JSON_LIBS)
+check_PROGRAMS += $(client_tests)
+TESTS += $(client_tests)
 
-check_PROGRAMS += tests/unit/test_client_waits
-TESTS += tests/unit/test_client_waits
-tests_unit_test_client_waits_SOURCES = tests/unit/test_client_waits.c
-tests_unit_test_client_waits_CFLAGS = $(tests_unit_test_client_CFLAGS)
-tests_unit_test_client_waits_LDADD = $(tests_unit_test_client_LDADD)
-
-check_PROGRAMS += tests/unit/test_controls
-TESTS += tests/unit/test_controls
-tests_unit_test_controls_SOURCES = tests/unit/test_controls.c \
-	tests/unit/client_peer.c tests/unit/client_peer.h \
+check_LIBRARIES += tests/unit/libclient_world.a
+tests_unit_libclient_world_a_SOURCES = tests/unit/client_peer.c tests/unit/client_peer.h \
 	tests/unit/client_world.c tests/unit/client_world.h
-tests_unit_test_controls_CFLAGS = $(tests_unit_test_client_CFLAGS)
-tests_unit_test_controls_LDADD = $(tests_unit_test_client_LDADD)
+tests_unit_libclient_world_a_CFLAGS = $(client_test_cflags)
+
+tests_unit_test_client_CFLAGS = $(client_test_cflags)
+tests_unit_test_client_LDADD = tests/unit/libclient_world.a $(client_test_libs)
+
+tests_unit_test_client_calls_CFLAGS = $(client_test_cflags)
+tests_unit_test_client_calls_LDADD = tests/unit/libclient_world.a $(client_test_libs)
+
+tests_unit_test_client_flow_CFLAGS = $(client_test_cflags)
+tests_unit_test_client_flow_LDADD = tests/unit/libclient_world.a $(client_test_libs)
+
+tests_unit_test_client_messages_CFLAGS = $(client_test_cflags)
+tests_unit_test_client_messages_LDADD = tests/unit/libclient_world.a $(client_test_libs)
+
+tests_unit_test_client_traverse_CFLAGS = $(client_test_cflags)
+tests_unit_test_client_traverse_LDADD = tests/unit/libclient_world.a $(client_test_libs)
+
+tests_unit_test_client_waits_CFLAGS = $(client_test_cflags)
+tests_unit_test_client_waits_LDADD = $(client_test_libs)
+
+tests_unit_test_controls_CFLAGS = $(client_test_cflags)
+tests_unit_test_controls_LDADD = tests/unit/libclient_world.a $(client_test_libs)
+
+tests_unit_test_controls_db_CFLAGS = $(client_test_cflags)
+tests_unit_test_controls_db_LDADD = tests/unit/libclient_world.a $(client_test_libs)
 endif

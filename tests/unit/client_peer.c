@@ -11,14 +11,15 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "daemon/io/control.h"
+#include "lib/jenkins.h"
 #include "lib/payload.h"
 
 char peer_path[64];
 static pid_t world;
 static char peer_dir[] = "/tmp/test_client.XXXXXX";
 
-/* ---- a client
- * ------------------------------------------------------------------------------------ */
+/* ---- a client ---- */
 
 struct peer *peer_open(void)
 {
@@ -101,7 +102,7 @@ void peer_expect_end(struct peer *p)
 }
 
 size_t control_packet(uint8_t *to, size_t size, uint32_t dest, uint32_t reqid,
-			     const struct req_control *m)
+		      const struct req_control *m)
 {
 	struct packet_header h = { .destnode = dest, .reqid = reqid };
 	struct writer w = writer_of(to, size);
@@ -111,8 +112,8 @@ size_t control_packet(uint8_t *to, size_t size, uint32_t dest, uint32_t reqid,
 	return w.len;
 }
 
-uint32_t peer_ask(struct peer *p, uint32_t dest, uint32_t opcode, uint64_t srvid,
-			 uint32_t flags, const void *data, size_t len)
+uint32_t peer_ask(struct peer *p, uint32_t dest, uint32_t opcode, uint64_t srvid, uint32_t flags,
+		  const void *data, size_t len)
 {
 	static uint8_t packet[1 << 16];
 	struct req_control m = {
@@ -124,8 +125,8 @@ uint32_t peer_ask(struct peer *p, uint32_t dest, uint32_t opcode, uint64_t srvid
 }
 
 /* Asks a control and waits for its answer; messages that come between are dropped */
-int32_t peer_control(struct peer *p, uint32_t dest, uint32_t opcode, const void *data,
-			    size_t len, struct answer *a)
+int32_t peer_control(struct peer *p, uint32_t dest, uint32_t opcode, const void *data, size_t len,
+		     struct answer *a)
 {
 	uint32_t reqid = peer_ask(p, dest, opcode, 0, 0, data, len);
 
@@ -141,8 +142,54 @@ int32_t peer_control(struct peer *p, uint32_t dest, uint32_t opcode, const void 
 	return a->control.status;
 }
 
-void peer_message(struct peer *p, uint32_t dest, uint64_t srvid, const void *data,
-			 size_t len)
+uint32_t peer_attach(struct peer *p, const char *name)
+{
+	struct answer a;
+	uint32_t db_id;
+
+	assert_int_equal(
+	    peer_control(p, CTDB_CURRENT_NODE, CTDB_CONTROL_DB_ATTACH, name, strlen(name) + 1, &a),
+	    0);
+	assert_int_equal(a.control.data.len, 4);
+	memcpy(&db_id, a.control.data.p, 4);
+	assert_int_equal(db_id, jenkins_db_id(name));
+	return db_id;
+}
+
+void peer_set_tunable(struct peer *p, const char *name, uint32_t value)
+{
+	struct ctdb_tunable t = { .value = value };
+	struct answer a;
+	uint8_t data[64];
+	struct writer w = writer_of(data, sizeof(data));
+
+	snprintf(t.name, sizeof(t.name), "%s", name);
+	ctdb_tunable_encode(&w, &t);
+	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_SET_TUNABLE, data, w.len, &a), 0);
+}
+
+void expect_refused(struct peer *p, uint32_t dest, uint32_t opcode, const void *data, size_t len,
+		    const char *words)
+{
+	struct answer a;
+	char text[CONTROL_TEXT_SIZE + 1] = "";
+
+	assert_int_equal(peer_control(p, dest, opcode, data, len, &a), -1);
+	memcpy(text, a.control.text.p, a.control.text.len);
+	if (strstr(text, words) == NULL)
+		fail_msg("'%s' does not say '%s'", text, words);
+}
+
+uint32_t answer_number(const struct answer *a)
+{
+	struct cursor c = cursor_of(a->control.data.p, a->control.data.len);
+	uint32_t n;
+
+	assert_int_equal(cursor_u32(&c, &n), 0);
+	return n;
+}
+
+void peer_message(struct peer *p, uint32_t dest, uint64_t srvid, const void *data, size_t len)
 {
 	uint8_t packet[512];
 	struct packet_header h = { .destnode = dest, .generation = 1 };
@@ -154,8 +201,7 @@ void peer_message(struct peer *p, uint32_t dest, uint64_t srvid, const void *dat
 	peer_send(p, packet, w.len);
 }
 
-void peer_call(struct peer *p, uint32_t reqid, uint32_t db_id, uint32_t callid,
-		      const char *key)
+void peer_call(struct peer *p, uint32_t reqid, uint32_t db_id, uint32_t callid, const char *key)
 {
 	uint8_t packet[512];
 	struct packet_header h = { .reqid = reqid };
@@ -184,8 +230,7 @@ void expect_well(void)
 	peer_close(p);
 }
 
-/* ---- the world
- * ------------------------------------------------------------------------------------- */
+/* ---- the world ---- */
 
 static void world_start(bool is_active)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* client_peer.h: a client of client_world.c's socket, packet by packet, and the child that serves it */
+/*
+ * client_peer.h: a client of client_world.c's socket, packet by packet, and the child that serves
+ * it
+ */
 #ifndef COTDB_CLIENT_PEER_H
 #define COTDB_CLIENT_PEER_H
 
@@ -48,6 +51,14 @@ uint32_t peer_ask(struct peer *p, uint32_t dest, uint32_t opcode, uint64_t srvid
 /* Asks a control and waits for its answer; messages that come between are dropped */
 int32_t peer_control(struct peer *p, uint32_t dest, uint32_t opcode, const void *data, size_t len,
 		     struct answer *a);
+/* The control is refused, with a text that says these words */
+void expect_refused(struct peer *p, uint32_t dest, uint32_t opcode, const void *data, size_t len,
+		    const char *words);
+/* The number that the data of an answer begins with */
+uint32_t answer_number(const struct answer *a);
+/* A volatile database; its id */
+uint32_t peer_attach(struct peer *p, const char *name);
+void peer_set_tunable(struct peer *p, const char *name, uint32_t value);
 void peer_message(struct peer *p, uint32_t dest, uint64_t srvid, const void *data, size_t len);
 void peer_call(struct peer *p, uint32_t reqid, uint32_t db_id, uint32_t callid, const char *key);
 void peer_command(struct peer *p, enum world_command command);
@@ -58,7 +69,10 @@ void expect_well(void);
 int peer_setup_active(void **state);
 int peer_setup_waiting(void **state);
 int peer_teardown(void **state);
-/* main() of such a test program */
+#define ACTIVE(test)  cmocka_unit_test_setup_teardown(test, peer_setup_active, peer_teardown)
+#define WAITING(test) cmocka_unit_test_setup_teardown(test, peer_setup_waiting, peer_teardown)
+/* main() of such a test program. With --serve PATH it leaves the child's part to try tools on by
+ * hand. */
 int peer_main(int argc, char **argv, int (*tests)(void));
 
 #endif

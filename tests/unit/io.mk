@@ -11,12 +11,28 @@ tests_unit_test_transport_SOURCES = tests/unit/test_transport.c
 tests_unit_test_transport_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(GNUTLS_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_transport_LDADD = $(io_test_libs)
 
-check_PROGRAMS += tests/unit/test_store
-TESTS += tests/unit/test_store
-tests_unit_test_store_SOURCES = tests/unit/test_store.c
-tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS) \
+store_tests = tests/unit/test_store tests/unit/test_store_lock tests/unit/test_store_read \
+	tests/unit/test_store_replica
+store_test_cflags = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS) \
 	-DTEST_LIBEXECDIR=\"$(abs_builddir)\"
-tests_unit_test_store_LDADD = $(io_test_libs)
+check_PROGRAMS += $(store_tests)
+TESTS += $(store_tests)
+
+check_LIBRARIES += tests/unit/libstore_world.a
+tests_unit_libstore_world_a_SOURCES = tests/unit/store_world.c tests/unit/store_world.h
+tests_unit_libstore_world_a_CFLAGS = $(store_test_cflags)
+
+tests_unit_test_store_CFLAGS = $(store_test_cflags)
+tests_unit_test_store_LDADD = tests/unit/libstore_world.a $(io_test_libs)
+
+tests_unit_test_store_lock_CFLAGS = $(store_test_cflags)
+tests_unit_test_store_lock_LDADD = tests/unit/libstore_world.a $(io_test_libs)
+
+tests_unit_test_store_read_CFLAGS = $(store_test_cflags)
+tests_unit_test_store_read_LDADD = tests/unit/libstore_world.a $(io_test_libs)
+
+tests_unit_test_store_replica_CFLAGS = $(store_test_cflags)
+tests_unit_test_store_replica_LDADD = tests/unit/libstore_world.a $(io_test_libs)
 
 check_PROGRAMS += tests/unit/test_times
 TESTS += tests/unit/test_times
