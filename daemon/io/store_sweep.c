@@ -128,23 +128,6 @@ static const struct channel_events sweep_events = {
 	.is_background = true,
 };
 
-/* A worker that is free, started if it does not run yet */
-static struct store_worker *sweep_worker(struct store *s)
-{
-	for (size_t i = 0; i < STORE_SWEEPERS; i++) {
-		struct store_worker *w = &s->sweeper[i];
-
-		if (w->sweep != NULL || w->is_retry_armed)
-			continue;
-		if (w->store == NULL &&
-		    store_worker_start(w, s, &sweep_events, sweep_worker_restarted) != 0)
-			continue;
-		if (channel_is_open(&w->channel))
-			return w;
-	}
-	return NULL;
-}
-
 static void sweep_assign(struct store *s)
 {
 	for (struct store_sweep *x = s->sweeps; x != NULL; x = x->next) {
@@ -154,7 +137,8 @@ static void sweep_assign(struct store *s)
 
 		if (x->worker != NULL)
 			continue;
-		w = sweep_worker(s);
+		w = store_worker_free(s, s->sweeper, STORE_SWEEPERS, &sweep_events,
+				      sweep_worker_restarted);
 		if (w == NULL)
 			return;
 		out = store_worker_job(w, IPC_WORK_SWEEP, x->db, buf);
@@ -173,13 +157,10 @@ void store_sweep_db_closed(struct store *s, struct store_db *db)
 		next = x->next;
 		if (x->db != db)
 			continue;
-		if (x->worker != NULL) {
-			struct store_worker *w = x->worker;
-
-			/* libtdb's robust mutexes survive the end of one that holds a chain */
-			store_worker_stop(w);
-			x->worker = NULL;
-		}
+		/* libtdb's robust mutexes survive the end of one that holds a chain */
+		if (x->worker != NULL)
+			store_worker_stop(x->worker);
+		x->worker = NULL;
 		sweep_remove(s, x);
 	}
 }

@@ -56,7 +56,7 @@ struct store_worker *store_worker_free(struct store *s, struct store_worker *poo
 	for (size_t i = 0; i < n; i++) {
 		struct store_worker *w = &pool[i];
 
-		if (w->job != NULL || w->read != NULL || w->is_retry_armed)
+		if (w->job != NULL || w->read != NULL || w->sweep != NULL || w->is_retry_armed)
 			continue;
 		if (w->store == NULL && store_worker_start(w, s, events, restarted) != 0)
 			continue;
