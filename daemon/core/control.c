@@ -23,6 +23,7 @@
  *   COMMIT       u32 generation, u32 db, u64 id: the sender's commit happens (commit.c)
  *   DETACH       u32 generation, u32 db, u64 number: may it be closed? (detach.c)
  *   VOTE         u32 generation, u32 db, u32 asker, u64 number, u8 is free, text why not
+ *   LINKS        u8 is due, u32 n, n x u32 pnn: with whom the sender cannot exchange data (link.c)
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -160,6 +161,7 @@ static int state_read_node(struct core *c, struct member *m, struct cursor *s)
 	}
 	if (!n->is_member) {
 		n->is_member = true;
+		n->moved_ms = core_now(c);
 		n->silent_ms = core_now(c) + c->config.peer_timeout_ms;
 		c->ops->peer_set(c->world, m->pnn, &peer);
 	}
@@ -244,6 +246,7 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 		return -EBADMSG;
 	m->is_leader = is_leader != 0;
 	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
+	m->protocol_max = max;
 	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;
 	/* What another version has behind these is not for us to read: it is kept out */
 	if (m->is_compatible && (state_read_node(c, m, s) || state_read_known(c, m, s) ||
@@ -329,6 +332,38 @@ void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, b
 	writer_u8(&w, is_free);
 	writer_text(&w, why);
 	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_links(struct core *c, const uint64_t *cut, bool is_due)
+{
+	struct writer w = control_view(c, CONTROL_LINKS, 5 + c->view.n * 4);
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < c->view.n; i++)
+		n += (cut[c->view.member[i].pnn / 64] >> c->view.member[i].pnn % 64 & 1) != 0;
+	writer_u8(&w, is_due);
+	writer_u32(&w, n);
+	for (size_t i = 0; i < c->view.n; i++)
+		if ((cut[c->view.member[i].pnn / 64] >> c->view.member[i].pnn % 64 & 1) != 0)
+			writer_u32(&w, c->view.member[i].pnn);
+	c->ops->multicast(c->world, w.p, w.len);
+}
+
+static int links_read(struct core *c, struct member *from, struct cursor *s)
+{
+	uint64_t cut[CORE_MAX_NODES / 64] = { 0 };
+	uint32_t n, pnn;
+	uint8_t is_due;
+
+	if (cursor_u8(s, &is_due) || cursor_u32(s, &n) || n > c->view.n)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < n; i++) {
+		if (cursor_u32(s, &pnn) || view_member(c, pnn) == NULL)
+			return -EBADMSG;
+		cut[pnn / 64] |= 1ULL << pnn % 64;
+	}
+	link_told(c, from, cut, is_due != 0);
+	return 0;
 }
 
 /* DETACH and VOTE */
@@ -445,6 +480,10 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 		 * nothing of the one that holds the lock now, whose HELD asks for another */
 		if (!from->is_joiner || holder != c->view.candidate)
 			return 0;
+		/* Kept out for something else, which the lock does not change */
+		if (!from->has_tried && from->kept_out != REASON_NONE &&
+		    from->kept_out != REASON_ADMISSION_NO_ANSWER)
+			return 0;
 		/* Too late for the plan, which has kept it out for want of an answer: another
 		 * round, whatever it says, for the lock may have been lost meanwhile */
 		if (from->kept_out == REASON_ADMISSION_NO_ANSWER && c->view.is_activate_sent)
@@ -520,6 +559,8 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		return activate_read(c, from, s);
 	case CONTROL_ACCEPT:
 		return accept_read(c, from, s);
+	case CONTROL_LINKS:
+		return links_read(c, from, s);
 	case CONTROL_RESTART:
 		view_restart(c, "a member asks for it");
 		return 0;

@@ -156,6 +156,7 @@ void core_tick(struct core *c)
 	for (size_t i = 0; i < c->view.n; i++)
 		if (c->view.member[i].pnn != c->self)
 			session_tick(c, c->node[c->view.member[i].pnn]);
+	link_tick(c);
 	view_tick(c);
 	traverse_tick(c);
 	commit_tick(c);
@@ -173,6 +174,8 @@ uint64_t core_deadline_ms(const struct core *c)
 	if (c->is_retired)
 		return UINT64_MAX;
 	t = view_deadline(c);
+	if (link_deadline(c) < t)
+		t = link_deadline(c);
 	if (traverse_deadline(c) < t)
 		t = traverse_deadline(c);
 	if (commit_deadline(c) < t)

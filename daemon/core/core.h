@@ -251,6 +251,10 @@ enum core_bug {
 	CORE_BUG_ORPHANS_STAY, /* what a lost node owned is nobody's until it is asked for */
 	CORE_BUG_PUSH_NOT_FIRST, /* a record is given away before it is pushed */
 	CORE_BUG_PUSH_NOT_AWAITED, /* a commit does not wait for what was pushed before it */
+	CORE_BUG_CUT_BY_ONE, /* a pair is cut when one of the two says so */
+	CORE_BUG_BOTH_EVICTED, /* who is in a cut pair evicts itself */
+	CORE_BUG_VICTIM_STAYS, /* who was evicted goes on */
+	CORE_BUG_JOINS_WITHOUT_LINK, /* a joiner is let in that cannot exchange data */
 };
 
 struct core_config {
@@ -491,7 +495,14 @@ void core_traverse_read_end(struct core *c, uint64_t cookie, uint32_t next_chain
 /* ---- what it is doing ------------------------------------------------------------------------------------ */
 
 enum core_view { CORE_VIEW_OUT, CORE_VIEW_GATHER, CORE_VIEW_GATED, CORE_VIEW_ACTIVE };
-enum core_gate { CORE_GATE_QUORUM, CORE_GATE_FENCING, CORE_GATE_LOCK, CORE_GATE_TOPOLOGY, CORE_GATE_COUNT };
+enum core_gate {
+	CORE_GATE_QUORUM,
+	CORE_GATE_FENCING,
+	CORE_GATE_LINK,
+	CORE_GATE_LOCK,
+	CORE_GATE_TOPOLOGY,
+	CORE_GATE_COUNT
+};
 struct core_gate_status {
 	bool is_open;
 	enum reason reason;

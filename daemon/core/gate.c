@@ -6,6 +6,7 @@
  *   quorum    corosync's, reported for the same ring as the group
  *   topology  a joiner whose corosync and CIB disagree about it is kept out; nobody else is
  *   fencing   what was active and is gone can write no more (fencing.c)
+ *   link      a joiner has a link to each active member (link.c), or is kept out
  *   lock      the leader holds the recovery lock, and every joiner's try was refused (lock.c)
  */
 #include <stdarg.h>
@@ -110,6 +111,7 @@ void gate_observe(struct core *c)
 
 	gate_quorum(c);
 	fencing_check(c);
+	gate_link_observe(c);
 	if (c->config.has_lock && who != CORE_UNKNOWN_PNN)
 		gate_set(c, CORE_GATE_LOCK, false, REASON_LOCK_PENDING, "leader=%s(%u)",
 			 node_name(c, who), who);

@@ -7,6 +7,7 @@
  *   fact.c      what became of incarnations         slot.c     key -> lmaster
  *   control.c   messages over CPG                   hint.c     whom to ask first
  *   session.c   a pair's stream                     packet.c   what travels in it
+ *   link.c      pairs that cannot exchange data
  *   request.c   what clients of this node wait for  record.c   giving and taking records
  *   location.c  the lmaster's table                 sweep.c    recovery
  *   db.c        attach                              detach.c   and the end
@@ -29,7 +30,7 @@
 
 /* Between nodes. 1 was what came before the first release. */
 #define CORE_PROTOCOL_MIN 2
-#define CORE_PROTOCOL_MAX 2
+#define CORE_PROTOCOL_MAX 3 /* 3: LINKS (link.c); used when all members know it */
 #define SLOT_COUNT	  1024
 #define STARTED_COUNT	  64
 #define FACT_COUNT	  64
@@ -59,6 +60,9 @@ struct node {
 	bool is_in_ring; /* corosync's */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
 	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
+	/* link.c: when data last went to and from it; how much it had sent and acknowledged at the last look;
+	 * when its link came up; since when it says that we do not answer, 0: it does not */
+	uint64_t moved_ms, looked_seq, up_ms, named_ms;
 	struct session session;
 	/* Sweep reports to this lmaster being filled */
 	uint8_t *report;
@@ -94,6 +98,9 @@ struct member {
 	struct db_told *dbs;
 	size_t dbs_n;
 	bool has_other_db; /* than the cluster has under this name or id: evicted (db.c) */
+	uint32_t protocol_max;
+	bool has_told_links;		    /* as joiner */
+	uint64_t cut[CORE_MAX_NODES / 64]; /* with whom it cannot exchange data */
 	bool is_leader; /* of active_generation */
 	bool is_compatible;
 	bool has_failed_lock; /* as leader of this view */
@@ -133,7 +140,12 @@ struct view {
 	bool is_held_sent, is_activate_sent, is_lock_failed_sent;
 	uint32_t plan_generation, plan_leader; /* ACTIVATE was delivered; 0: not yet */
 	bool owes_accept; /* until the plan is on disk */
+	bool is_plan_active; /* everybody in it has accepted it */
 	bool owes_state;  /* until what was decided is in the files */
+	/* link.c: what this node has told; when it tells that a cut pair of it is due, 0: it has none;
+	 * since when its joiners' links are waited for */
+	uint64_t told_cut[CORE_MAX_NODES / 64], due_ms, link_wait_ms;
+	bool has_told_links, has_told_due, has_asked_again;
 	uint64_t begin_ms, held_ms, relead_ms, silent_ms, settle_ms;
 };
 
@@ -455,6 +467,7 @@ struct core {
 	uint64_t tick_ms; /* of the last core_tick(): the next is due 10 ms later at the earliest */
 	struct traverses *traverses;
 	struct vacuum *vacuum;
+	uint64_t link_due_ms;	/* when link_tick() has to look */
 	uint64_t parked_due_ms; /* when parked_tick() has to look, UINT64_MAX: nobody is parked */
 	uint8_t *scratch;
 	size_t scratch_size;
@@ -483,6 +496,21 @@ void session_commit(struct core *c, struct node *n, const struct writer *w);
 void session_acked(struct session *s, uint64_t seq);
 int session_resume(struct core *c, struct session *s, uint64_t peer_received);
 void session_tick(struct core *c, struct node *n);
+
+/* link.c */
+#define LINK_EVICTED_TEXT "it cannot exchange data"
+void link_gather(struct core *c);   /* a view begins */
+void link_state_in(struct core *c); /* every member has told its STATE */
+void link_activate(struct core *c);
+/* A joiner has told that it lacks a link */
+bool link_is_missing(const struct core *c, const struct member *m);
+bool gate_link(struct core *c);
+void gate_link_observe(struct core *c);
+void link_told(struct core *c, struct member *from, const uint64_t *cut, bool is_due);
+void link_up(struct core *c, struct node *n);
+void link_down(struct core *c, struct node *n);
+void link_tick(struct core *c);
+uint64_t link_deadline(const struct core *c);
 
 /* packet.c: layouts, in the order of the fields. From release 0.1.0 on the numbers and layouts of
  * these, and of enum control_type, stay: new ones are appended, with a new CORE_PROTOCOL_MAX. */
@@ -575,6 +603,7 @@ void control_send_restart(struct core *c);
 void control_send_fact(struct core *c, struct incarnation inc, enum fact_kind kind);
 void control_send_commit(struct core *c, uint32_t db_id, uint64_t id);
 void control_send_detach(struct core *c, uint32_t db_id, uint64_t number);
+void control_send_links(struct core *c, const uint64_t *cut, bool is_due);
 void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, bool is_free,
 		       const char *why);
 /* and what comes of it, in view.c; the sender is a member */
@@ -625,7 +654,8 @@ enum control_type {
 	CONTROL_ACCEPT,
 	CONTROL_COMMIT,
 	CONTROL_DETACH,
-	CONTROL_VOTE
+	CONTROL_VOTE,
+	CONTROL_LINKS
 };
 
 /* slot.c */

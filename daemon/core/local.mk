@@ -14,6 +14,7 @@ libcore_a_SOURCES = \
 	daemon/core/internal.h \
 	daemon/core/keystate.c \
 	daemon/core/known.c \
+	daemon/core/link.c \
 	daemon/core/location.c \
 	daemon/core/lock.c \
 	daemon/core/message.c \

@@ -185,6 +185,7 @@ int core_peer_up(struct core *c, uint32_t pnn, uint64_t boot_id, uint64_t peer_r
 	}
 	n->is_connected = true;
 	n->is_held = false;
+	link_up(c, n);
 	core_log(c, CORE_LOG_INFO, "link to a peer is up | peer=%s(%u)", n->name, pnn);
 	if (n->session.sent < n->session.end)
 		c->ops->peer_wake(c->world, pnn);
@@ -199,6 +200,7 @@ void core_peer_down(struct core *c, uint32_t pnn)
 	if (c->is_retired || n == NULL || !n->is_connected || pnn == c->self)
 		return;
 	n->is_connected = false;
+	link_down(c, n);
 	n->silent_ms = core_now(c) + c->config.peer_timeout_ms;
 	n->is_held = false;
 	core_log(c, CORE_LOG_NOTICE,

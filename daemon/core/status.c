@@ -26,7 +26,7 @@ static enum reason status_reason(const struct core *c, const char **text)
 	if (c->view.fsm.state == CORE_VIEW_OUT)
 		return REASON_JOINING;
 	if (!c->is_active && c->reason != REASON_STARTING && c->reason != REASON_NONE) {
-		*text = c->topology_text;
+		*text = c->reason == REASON_NO_LINK ? c->gate[CORE_GATE_LINK].text : c->topology_text;
 		return c->reason; /* kept out */
 	}
 	if (c->view.fsm.state == CORE_VIEW_GATHER) {

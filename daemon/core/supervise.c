@@ -14,7 +14,9 @@
  *
  * Restarts are limited: restart_limit in restart_window, with growing pauses; the first one
  * follows at once, because a crash by accident should be mended within seconds. Evictions count
- * too, or a node with a broken network would come back for ever.
+ * too, and pause longer: the first one within EVICTION_WINDOWS not at all, the next ones for a twelfth
+ * of restart_window and up to all of it. A network that lets a node in and then loses its data has it
+ * evicted again and again, which costs the others a recovery each time.
  */
 #include "supervise.h"
 
@@ -27,6 +29,7 @@
 #define BACKOFF_FIRST_MS 250U
 #define BACKOFF_MAX_MS	 4000U
 #define NEVER		 UINT64_MAX
+#define EVICTION_WINDOWS 10U /* of restart_window: so long an eviction is remembered */
 
 struct supervise {
 	struct supervise_config config;
@@ -45,6 +48,9 @@ struct supervise {
 	uint64_t heartbeat_ms; /* last one */
 	uint64_t restart_ms[RESTARTS_MAX];
 	uint32_t restarts;
+	bool is_evicted; /* the engine that ended was */
+	uint32_t evictions;
+	uint64_t evicted_ms; /* the last one */
 };
 
 static const struct fsm_state supervise_states[] = {
@@ -174,6 +180,21 @@ static uint32_t backoff_ms(uint32_t restarts)
 	return ms;
 }
 
+static uint32_t eviction_backoff_ms(struct supervise *s, uint64_t now)
+{
+	uint64_t window_ms = s->config.restart_window_ms, ms = window_ms / 12;
+
+	if (now - s->evicted_ms >= EVICTION_WINDOWS * window_ms)
+		s->evictions = 0;
+	s->evicted_ms = now;
+	s->evictions++;
+	if (s->evictions <= 1)
+		return 0;
+	for (uint32_t i = 2; i < s->evictions && ms < window_ms; i++)
+		ms *= 2;
+	return (uint32_t)(ms < window_ms ? ms : window_ms);
+}
+
 static void restart_or_give_up(struct supervise *s)
 {
 	uint64_t now = now_ms(s);
@@ -189,6 +210,11 @@ static void restart_or_give_up(struct supervise *s)
 	}
 	s->restart_ms[s->restarts++] = now;
 	wait_ms = backoff_ms(s->restarts);
+	if (s->is_evicted) {
+		uint32_t evicted_ms = eviction_backoff_ms(s, now);
+
+		wait_ms = evicted_ms > wait_ms ? evicted_ms : wait_ms;
+	}
 	s->deadline_ms = now + wait_ms;
 	fsm_move(&s->fsm, SUPERVISE_RESTARTING, "retired | restarts=%u wait_ms=%u", s->restarts,
 		 wait_ms);
@@ -267,6 +293,7 @@ void supervise_engine_ended(struct supervise *s, enum reason why)
 	if (reason_row(why)->cure == REASON_CURE_FINAL)
 		exit_decide(s, why);
 	s->is_left = s->is_wanted_stopped;
+	s->is_evicted = why == REASON_EVICTED;
 	fsm_move(&s->fsm, SUPERVISE_RETIRING, "the engine ended | said=%s boot_id=%016llx",
 		 reason_row(why)->name, (unsigned long long)s->boot_id);
 	s->ops->state_changed(s->world);

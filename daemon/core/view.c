@@ -105,7 +105,7 @@ static void view_gather(struct core *c, const char *why)
 		*m = (struct member){ .pnn = m->pnn, .pid = m->pid };
 	}
 	v->plan_generation = 0;
-	v->owes_accept = false;
+	v->owes_accept = v->is_plan_active = false;
 	v->candidate = CORE_UNKNOWN_PNN;
 	v->is_held_sent = v->is_activate_sent = v->is_lock_failed_sent = false;
 	v->relead_ms = UINT64_MAX;
@@ -114,6 +114,7 @@ static void view_gather(struct core *c, const char *why)
 	v->settle_ms = v->begin_ms + SETTLE_MS;
 	c->lock.is_checked = false;
 	c->lock.since_ms = 0;
+	link_gather(c);
 	c->count.views++;
 	view_move(c, v->n == 0 ? CORE_VIEW_OUT : CORE_VIEW_GATHER, why);
 	/* It tells what is in the files: what was decided goes there first */
@@ -245,6 +246,8 @@ static void view_plan(struct core *c)
 			m->kept_out = m->active_generation != 0 || m->has_other_db ? REASON_EVICTED
 				      : !m->is_compatible			   ? REASON_VERSION
 										   : m->topology;
+		if (m->is_joiner && m->kept_out == REASON_NONE && link_is_missing(c, m))
+			m->kept_out = REASON_NO_LINK;
 		if (member_leads(c, m, best))
 			best = m;
 	}
@@ -291,6 +294,7 @@ void view_state_in(struct core *c)
 	if (c->is_retired)
 		return;
 	view_move(c, CORE_VIEW_GATED, "every member has told its state");
+	link_state_in(c);
 	view_lead(c);
 }
 
@@ -310,7 +314,8 @@ void view_lead(struct core *c)
 		gate_observe(c);
 		return;
 	}
-	if (v->is_activate_sent || !gate_quorum(c) || !gate_fencing(c) || !gate_lock(c))
+	if (v->is_activate_sent || !gate_quorum(c) || !gate_fencing(c) || !gate_link(c) ||
+	    !gate_lock(c))
 		return;
 	v->is_activate_sent = true;
 	control_send_activate(c);
@@ -355,6 +360,7 @@ static void view_activate(struct core *c)
 	for (size_t i = 0; i < v->n; i++)
 		c->node[v->member[i].pnn]->kept_out = v->member[i].kept_out;
 	v->candidate = leader;
+	v->is_plan_active = true;
 	if (!self->is_planned) {
 		c->reason = self->kept_out;
 		core_log(c, CORE_LOG_ERROR,
@@ -385,6 +391,7 @@ static void view_activate(struct core *c)
 		 "generation is active | generation=%u leader=%s(%u) nodes=%zu after_ms=%llu",
 		 generation, c->node[leader]->name, leader, n,
 		 (unsigned long long)(core_now(c) - v->begin_ms));
+	link_activate(c);
 	slot_assign(c);
 	c->count.last_recovery_start_ms = v->begin_ms;
 	readonly_activate(c);
@@ -536,6 +543,9 @@ uint64_t view_deadline(const struct core *c)
 	if (c->view.fsm.state != CORE_VIEW_ACTIVE && c->tick_settled_ms < c->view.settle_ms &&
 	    c->view.settle_ms < t)
 		t = c->view.settle_ms;
+	if (view_is_leading(c) && c->view.link_wait_ms != 0 && !c->gate[CORE_GATE_LINK].is_open &&
+	    c->view.link_wait_ms + c->config.peer_timeout_ms / 2 < t)
+		t = c->view.link_wait_ms + c->config.peer_timeout_ms / 2;
 	if (view_is_waiting(c) && c->view.silent_ms < t)
 		t = c->view.silent_ms;
 	return t;

@@ -16,7 +16,7 @@
  *    "active_ms": 1000,                        (0 when not active)
  *    "generation": 17,
  *    "leader": { "pnn": 0, "name": "node1" },  (null: none is known)
- *    "gates": [ { "name": "quorum" | "fencing" | "recovery-lock" | "topology", "is_open": true,
+ *    "gates": [ { "name": "quorum" | "fencing" | "link" | "recovery-lock" | "topology", "is_open": true,
  *                 "reason": "none", "sentence": "active", "text": "", "waiting_ms": 0 }, ... ],
  *    "recovery_lock": { "path": "/clusterfs/.cotdb.lock" (null: none is configured),
  *                       "is_held_here": true, HELPER },
@@ -172,6 +172,7 @@ static json *gates_json(const struct core_status *c, uint64_t now_ms)
 	static const char *const name[CORE_GATE_COUNT] = {
 		[CORE_GATE_QUORUM] = "quorum",
 		[CORE_GATE_FENCING] = "fencing",
+		[CORE_GATE_LINK] = "link",
 		[CORE_GATE_LOCK] = "recovery-lock",
 		[CORE_GATE_TOPOLOGY] = "topology",
 	};

@@ -13,6 +13,7 @@
  *       a copy that is read is as the owner has the record
  *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
+ *   Who is evicted by agreement had a link that was blocked, and was the only one of its generation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -462,6 +463,78 @@ void check_freeze(struct sim *s, struct vengine *e)
 	if (e->generation != 0 && !e->is_quorate && !e->file.is_freezing)
 		sim_fail(s, "I4 (quorum)", "node %u has no quorum and does not stop its clients",
 			 e->node->pnn);
+}
+
+/* Whether data did not get through between a node and another a while ago */
+static bool check_had_cut(const struct sim *s, uint32_t pnn)
+{
+	uint64_t while_us = (uint64_t)s->timeout_ms * 4000;
+
+	if (s->parted_us != 0 && s->now_us - s->parted_us < while_us)
+		return true;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->is_blocked[i][pnn] || s->is_blocked[pnn][i] ||
+		    s->node[i].corosync.part != s->node[pnn].corosync.part ||
+		    (s->blocked_us[i][pnn] != 0 && s->now_us - s->blocked_us[i][pnn] < while_us))
+			return true;
+	return false;
+}
+
+void check_evicted(struct sim *s, struct vengine *e)
+{
+	s->evictions++;
+	if (!check_had_cut(s, e->node->pnn))
+		sim_fail(s, "eviction", "node %u is evicted, and its links were good", e->node->pnn);
+	for (const struct vengine *v = s->engines; v != NULL; v = v->next)
+		if (v->is_evicted && v->generation == e->generation && v->plan_n == e->plan_n &&
+		    s->parted_us == 0 && memcmp(v->plan, e->plan, sizeof(v->plan)) == 0)
+			sim_fail(s, "eviction", "nodes %u and %u are evicted from generation %u",
+				 v->node->pnn, e->node->pnn, e->generation);
+	e->is_evicted = true;
+}
+
+bool check_is_whole_but_cut(struct sim *s, const char **why)
+{
+	struct core_status status;
+	uint32_t generation = 0;
+	bool is_active[SIM_NODES] = { 0 };
+
+	*why = "corosync is not one ring";
+	if (!corosync_is_whole(s))
+		return false;
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct vengine *e = s->node[i].engine;
+
+		*why = "an engine does not run";
+		if (e == NULL || !vengine_can_run(e) || !vnode_has_daemon(&s->node[i]) ||
+		    supervise_state(s->node[i].supervisor.supervise) != SUPERVISE_RUNNING)
+			return false;
+		core_status(e->core, &status);
+		is_active[i] = status.is_active && status.view == CORE_VIEW_ACTIVE;
+		*why = "a node is neither active nor kept out";
+		if (!is_active[i] && status.reason != REASON_NO_LINK)
+			return false;
+		*why = "a sweep is not done, or a node is frozen";
+		if (status.is_recovering || status.is_frozen)
+			return false;
+		*why = "generations differ";
+		if (is_active[i] && generation != 0 && status.generation != generation)
+			return false;
+		generation = is_active[i] ? status.generation : generation;
+	}
+	*why = "nobody is active";
+	if (generation == 0)
+		return false;
+	for (uint32_t i = 0; i < s->n; i++) {
+		bool is_cut = false;
+
+		for (uint32_t k = 0; k < s->n; k++)
+			is_cut |= is_active[k] && (s->is_blocked[i][k] || s->is_blocked[k][i]);
+		*why = is_cut ? "two that exchange no data are active" : "one is kept out for nothing";
+		if (is_active[i] == is_cut)
+			return false;
+	}
+	return true;
 }
 
 bool check_is_whole(struct sim *s, const char **why)

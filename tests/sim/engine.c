@@ -395,6 +395,8 @@ static void op_retire(void *world, enum reason why, const char *text)
 		sim_fail(e->sim, "file", "node %u: %s", e->node->pnn, text);
 	sim_trace(e->sim, "node %u: engine quits: %s (%s)", e->node->pnn, reason_row(why)->name,
 		  text);
+	if (why == REASON_EVICTED && strstr(text, LINK_EVICTED_TEXT) != NULL)
+		check_evicted(e->sim, e);
 	e->is_quitting = true;
 	e->last_reason = why;
 	event_after(e->sim, sim_delay(e->sim, 5000), vengine_on_quit, e, NULL, 0);

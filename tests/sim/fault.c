@@ -83,15 +83,77 @@ static void fault_on_stop(struct sim *s, void *object, void *data, uint64_t numb
 	event_after(s, fault_length_us(s), fault_on_resume, n, NULL, number);
 }
 
+static void fault_unblock(struct sim *s, uint32_t a, uint32_t b)
+{
+	if (s->is_blocked[a][b] || s->is_blocked[b][a])
+		s->blocked_us[a][b] = s->blocked_us[b][a] = s->now_us;
+	s->is_blocked[a][b] = s->is_blocked[b][a] = false;
+}
+
 static void fault_on_unblock(struct sim *s, void *object, void *data, uint64_t number)
 {
 	uint32_t a = (uint32_t)(number >> 8), b = (uint32_t)(number & 0xFF);
 
 	(void)object;
 	(void)data;
-	s->is_blocked[a][b] = s->is_blocked[b][a] = false;
+	if (s->is_healing)
+		return;
+	fault_unblock(s, a, b);
 	if (sim_chance(s, 50))
 		vlink_break(s, a, b);
+}
+
+/* What was sent is not acknowledged, or a keepalive is not: the kernel gives the connection up */
+static void fault_on_silence(struct sim *s, void *object, void *data, uint64_t number)
+{
+	uint32_t a = (uint32_t)(number >> 8), b = (uint32_t)(number & 0xFF);
+
+	(void)object;
+	(void)data;
+	if (s->is_blocked[a][b] || s->is_blocked[b][a])
+		vlink_break(s, a, b);
+}
+
+static void fault_block(struct sim *s, uint32_t a, uint32_t b)
+{
+	bool is_one_way = random_next(&s->links) % 4 == 0;
+
+	sim_trace(s, "fault: nodes %u and %u exchange no data%s", a, b,
+		  is_one_way ? ", one way" : "");
+	s->is_blocked[a][b] = true;
+	s->is_blocked[b][a] |= !is_one_way;
+	event_after(s, random_next(&s->links) % (s->timeout_ms * 1000), fault_on_silence, NULL,
+		    NULL, (uint64_t)a << 8 | b);
+}
+
+/* Of two nodes, or of one with all others */
+static void fault_block_some(struct sim *s, uint32_t a, uint32_t b, uint64_t length_us)
+{
+	bool is_all = random_next(&s->links) % 4 == 0;
+
+	for (uint32_t k = 0; k < s->n; k++) {
+		if (k == a || (k != b && !is_all))
+			continue;
+		fault_block(s, a, k);
+		if (length_us != 0)
+			event_after(s, length_us, fault_on_unblock, NULL, NULL,
+				    (uint64_t)a << 8 | k);
+	}
+}
+
+void fault_cut_links(struct sim *s)
+{
+	uint32_t a = (uint32_t)random_next(&s->links) % s->n;
+
+	fault_block_some(s, a, (a + 1 + (uint32_t)random_next(&s->links) % (s->n - 1)) % s->n, 0);
+}
+
+void fault_heal_links(struct sim *s)
+{
+	sim_trace(s, "fault: all nodes exchange data again");
+	for (uint32_t i = 0; i < s->n; i++)
+		for (uint32_t k = 0; k < s->n; k++)
+			fault_unblock(s, i, k);
 }
 
 static void fault_on_heal(struct sim *s, void *object, void *data, uint64_t number)
@@ -99,6 +161,7 @@ static void fault_on_heal(struct sim *s, void *object, void *data, uint64_t numb
 	(void)object;
 	(void)data;
 	(void)number;
+	s->parted_us = s->now_us;
 	for (uint32_t i = 0; i < s->n; i++) {
 		s->node[i].corosync.part = 0;
 		for (uint32_t k = 0; k < i; k++) {
@@ -123,6 +186,11 @@ static void fault_cut(struct sim *s)
 	event_after(s, fault_length_us(s), fault_on_heal, NULL, NULL, 0);
 	if (sim_chance(s, 30))
 		vfencer_old_news(s);
+}
+
+static bool fault_is_of_links(const struct sim *s)
+{
+	return (s->faults & ~(1U << FAULT_BLOCK_LINK | 1U << FAULT_BREAK_LINK)) == 0;
 }
 
 static void fault_do(struct sim *s, enum fault_kind kind)
@@ -154,16 +222,17 @@ static void fault_do(struct sim *s, enum fault_kind kind)
 	case FAULT_BREAK_LINK:
 		if (s->n < 2)
 			break;
+		/* where nothing else happens, nobody has a reason to fence anybody */
+		if (fault_is_of_links(s) && !s->is_orderly && !check_is_whole(s, &why))
+			break;
+		s->is_orderly |= fault_is_of_links(s);
 		a = n->pnn;
 		b = (a + 1 + sim_below(s, s->n - 1)) % s->n;
 		if (kind == FAULT_BREAK_LINK) {
 			vlink_break(s, a, b);
 			break;
 		}
-		sim_trace(s, "fault: nodes %u and %u exchange no data", a, b);
-		s->is_blocked[a][b] = s->is_blocked[b][a] = true;
-		event_after(s, fault_length_us(s), fault_on_unblock, NULL, NULL,
-			    (uint64_t)a << 8 | b);
+		fault_block_some(s, a, b, fault_length_us(s));
 		break;
 	case FAULT_KILL_ENGINE:
 		if (n->is_up && n->engine != NULL && n->engine->is_running)
@@ -257,7 +326,7 @@ void fault_begin(struct sim *s)
 	} while (s->faults == 0);
 	if (sim_chance(s, 30) && (s->faults & 1U << FAULT_CUT) != 0)
 		fault_cut(s);
-	if (s->faults == 1U << FAULT_STOP_ALL) {
+	if (s->faults == 1U << FAULT_STOP_ALL || fault_is_of_links(s)) {
 		/* What may have a node fenced after all: a client that keeps a lock, and a list of
 		 * who runs that is delivered to one who was started after it was sent */
 		s->long_hold_percent = 0;
@@ -269,6 +338,9 @@ void fault_begin(struct sim *s)
 void fault_end(struct sim *s)
 {
 	sim_trace(s, "no more faults: everything has to become whole");
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->node[i].corosync.part != 0)
+			s->parted_us = s->now_us;
 	s->is_healing = true;
 	s->fencing = VFENCING_PROMPT;
 	s->is_lock_alien = s->is_lock_hung_without_quorum = false;
@@ -282,7 +354,7 @@ void fault_end(struct sim *s)
 		n->is_wanted = true;
 		n->corosync.part = 0;
 		for (uint32_t k = 0; k < s->n; k++)
-			s->is_blocked[i][k] = false;
+			fault_unblock(s, i, k);
 		/* an admin mounts the shared file system, and starts the daemon that saw another */
 		if (n->is_local_lock) {
 			n->is_local_lock = false;

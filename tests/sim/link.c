@@ -4,8 +4,8 @@
  * other, begins with each telling the other what it has received (core_peer_up()), and then carries
  * bytes both ways, as many at a time as it likes. When it is lost, what is in flight is lost from
  * some byte on; each side notices on its own time, and only then a new one is tried. Where the
- * network is cut or one link is blocked, bytes stand still until it heals or the connection is
- * lost.
+ * network is cut or one link is blocked, be it one way, bytes stand still until it heals or the
+ * connection is lost.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +47,7 @@ static struct vconn *vlink_of(struct sim *s, struct vengine *e, uint32_t pnn, in
 	return NULL;
 }
 
+/* For what a sends to b */
 static bool vlink_is_open(struct sim *s, const struct vengine *a, const struct vengine *b)
 {
 	return corosync_reaches(a->node, b->node) && !s->is_blocked[a->node->pnn][b->node->pnn];
@@ -117,7 +118,7 @@ static void vconn_on_hello(struct sim *s, void *object, void *data, uint64_t num
 
 	if (c->is_closed)
 		return;
-	if (!vengine_can_run(e) || !vlink_is_open(s, c->end[0], c->end[1])) {
+	if (!vengine_can_run(e) || !vlink_is_open(s, c->end[number], e)) {
 		copy = malloc(sizeof(*copy));
 		if (copy == NULL)
 			abort();
@@ -177,7 +178,8 @@ static void vlink_on_try(struct sim *s, void *object, void *data, uint64_t numbe
 	}
 	if (vlink_find(s, pnn[0], pnn[1], &end) != NULL)
 		return;
-	if (!vlink_is_open(s, e[0], e[1]) || !vengine_can_run(e[0]) || !vengine_can_run(e[1])) {
+	if (!vlink_is_open(s, e[0], e[1]) || !vlink_is_open(s, e[1], e[0]) ||
+	    !vengine_can_run(e[0]) || !vengine_can_run(e[1])) {
 		vlink_try_later(s, pnn[0], pnn[1], STALL_US + sim_delay(s, STALL_US));
 		return;
 	}
@@ -284,7 +286,7 @@ static void vconn_on_deliver(struct sim *s, void *object, void *data, uint64_t n
 	if (c->is_noticed[to] || !c->is_up[to] || c->is_held[to] || !e->is_running ||
 	    e->is_quitting || b->len < 4)
 		return;
-	if (!vengine_can_run(e) || (!c->is_closed && !vlink_is_open(s, c->end[0], c->end[1]))) {
+	if (!vengine_can_run(e) || (!c->is_closed && !vlink_is_open(s, c->end[number], e))) {
 		c->is_delivering[number] = true;
 		event_after(s, STALL_US, vconn_on_deliver, c, NULL, number);
 		return;

@@ -55,6 +55,10 @@ static const struct {
 	{ "whohas-leaves-copy", CORE_BUG_WHOHAS_LEAVES_COPY },
 	{ "push-not-first", CORE_BUG_PUSH_NOT_FIRST },
 	{ "push-not-awaited", CORE_BUG_PUSH_NOT_AWAITED },
+	{ "cut-by-one", CORE_BUG_CUT_BY_ONE },
+	{ "both-evicted", CORE_BUG_BOTH_EVICTED },
+	{ "victim-stays", CORE_BUG_VICTIM_STAYS },
+	{ "joins-without-link", CORE_BUG_JOINS_WITHOUT_LINK },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };

@@ -231,11 +231,49 @@ static void sim_vacuum(struct sim *s)
 	}
 }
 
+static bool sim_is_whole_but_cut(struct sim *s)
+{
+	const char *why;
+
+	return check_is_whole_but_cut(s, &why);
+}
+
+static bool sim_is_never(struct sim *s)
+{
+	(void)s;
+	return false;
+}
+
+/* All faults are over but one: some nodes exchange no data. Who cannot be here is out, and stays out. */
+static void sim_outlast_cut(struct sim *s)
+{
+	uint64_t limit_us = (uint64_t)SIM_HEAL_TIMEOUTS * s->timeout_ms * 1000;
+	const char *why = "";
+	uint32_t evictions;
+
+	fault_cut_links(s);
+	if (!sim_run_until(s, s->now_us + limit_us, sim_is_whole_but_cut)) {
+		check_is_whole_but_cut(s, &why);
+		sim_fail(s, "liveness", "not whole with links that are cut: %s", why);
+		return;
+	}
+	evictions = s->evictions;
+	sim_run_until(s, s->now_us + limit_us / 6, sim_is_never);
+	if (s->evictions != evictions)
+		sim_fail(s, "eviction", "%u members are evicted after the one that it took",
+			 s->evictions - evictions);
+	if (!check_is_whole_but_cut(s, &why))
+		sim_fail(s, "liveness", "it does not stay whole with links that are cut: %s", why);
+	fault_heal_links(s);
+}
+
 static void sim_finish(struct sim *s)
 {
 	const char *why = "";
 
 	fault_end(s);
+	if (s->has_lasting_cut)
+		sim_outlast_cut(s);
 	s->heal_us = s->now_us;
 	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_HEAL_TIMEOUTS * s->timeout_ms * 1000,
 			   sim_is_whole)) {
@@ -305,6 +343,7 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->detaches, seed ^ 0xDE7AC4);
 	random_seed(&s->restores, seed ^ 0x2E5702E);
 	random_seed(&s->pushes, seed ^ 0x9A51);
+	random_seed(&s->links, seed ^ 0x11A4);
 	s->has_pushes = random_next(&s->pushes) % 3 == 0;
 	s->has_long_sweeps = seed % 4 == 0;
 	s->has_detaches = random_next(&s->detaches) % 4 == 3;
@@ -319,6 +358,7 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 		s->empty_percent += (uint32_t)(random_next(&s->vacuums) % 40);
 	}
 	sim_set_up(s);
+	s->has_lasting_cut = random_next(&s->links) % 4 == 0 && s->n > 1;
 	for (uint32_t i = 0; i < s->n; i++)
 		event_after(s, sim_delay(s, 50000), sim_on_power, &s->node[i], NULL, 0);
 	vfencer_start(s);

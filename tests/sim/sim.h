@@ -400,6 +400,7 @@ struct vengine {
 	size_t plan_n;
 	uint32_t nodes; /* set of those in the generation that it is active in */
 	bool is_attached[SIM_DBS];
+	bool is_evicted; /* by agreement */
 	uint32_t messages_in, forwards_in;
 	struct vipc *ipc_first, **ipc_last;
 	struct vquorum *quorum_first, **quorum_last;
@@ -529,6 +530,9 @@ bool vfencer_is_starting_beside(struct sim *s, const struct vnode *n);
 
 void fault_begin(struct sim *s);
 void fault_end(struct sim *s); /* everything heals */
+/* No data goes between two nodes, or between one and all, from now on; and it does again */
+void fault_cut_links(struct sim *s);
+void fault_heal_links(struct sim *s);
 
 /* ---- check.c ------------------------------------------------------------------------------- */
 
@@ -557,6 +561,10 @@ void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 void check_multicast(struct sim *s, struct vengine *e, bool is_activate);
 void check_freeze(struct sim *s, struct vengine *e);
 bool check_is_whole(struct sim *s, const char **why);
+/* As whole as it can be while links are blocked: who is not active is kept out for that */
+bool check_is_whole_but_cut(struct sim *s, const char **why);
+/* The members have agreed that this one goes */
+void check_evicted(struct sim *s, struct vengine *e);
 const struct vrecord *vrecord_of(const struct vengine *e, uint32_t db, uint32_t key);
 struct vengine *sim_engine_of(struct sim *s, struct incarnation inc);
 
@@ -592,7 +600,7 @@ struct sim {
 	bool has_bad_files; /* a record cannot be given away, taken in, or read now and then */
 	bool has_traverses;
 	bool has_readers; /* databases in read-only mode, and clients that only read */
-	struct random detaches, restores, pushes;
+	struct random detaches, restores, pushes, links;
 	bool has_pushes; /* clients have records pushed to all nodes now and then */
 	bool has_detaches;
 	uint32_t detached;
@@ -618,7 +626,11 @@ struct sim {
 	struct ventry **entries; /* all, freed at the end */
 	size_t entries_n, entries_size;
 	struct vconn *conns;
-	bool is_blocked[SIM_NODES][SIM_NODES]; /* links */
+	bool is_blocked[SIM_NODES][SIM_NODES];	   /* links, what the first sends to the second */
+	uint64_t blocked_us[SIM_NODES][SIM_NODES]; /* when they were last */
+	uint64_t parted_us;			   /* when the network had parts last */
+	bool has_lasting_cut; /* one that outlives the other faults */
+	uint32_t evictions;
 
 	/* the recovery lock */
 	bool has_lock;

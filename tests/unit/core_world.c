@@ -375,6 +375,7 @@ void states_of(struct states *s, const struct world *w, uint8_t verdict)
 	memcpy(s->mine, w->sent, s->len);
 	memcpy(s->theirs, s->mine, s->len);
 	s->theirs[9] ^= 0x55;			 /* boot id */
+	s->theirs[9 + 8 + 4] = CORE_PROTOCOL_MIN; /* as MAX: nothing is asked of its links */
 	memset(s->theirs + 9 + 8 + 8 + 4, 0, 5); /* never active, does not lead */
 	s->theirs[9 + 8 + 8 + 4 + 5] = verdict;
 }

@@ -183,7 +183,7 @@ static void peer_tells(struct core *c, uint32_t generation, const char *name, ui
 	writer_u64(&w, c->view.group);
 	writer_u64(&w, PEER_BOOT);
 	writer_u32(&w, CORE_PROTOCOL_MIN);
-	writer_u32(&w, CORE_PROTOCOL_MAX);
+	writer_u32(&w, CORE_PROTOCOL_MIN);
 	writer_u32(&w, generation);
 	writer_u32(&w, generation);
 	writer_u8(&w, 0);
@@ -325,7 +325,7 @@ static void test_numbers(void **state)
 {
 	(void)state;
 	assert_int_equal(CORE_PROTOCOL_MIN, 2);
-	assert_int_equal(CORE_PROTOCOL_MAX, 2);
+	assert_int_equal(CORE_PROTOCOL_MAX, 3);
 	assert_int_equal(PACKET_ACK, 1);
 	assert_int_equal(PACKET_LOCATION, 11);
 	assert_int_equal(PACKET_FOREIGN, 16);
@@ -334,6 +334,7 @@ static void test_numbers(void **state)
 	assert_int_equal(PACKET_PUSHED, 34);
 	assert_int_equal(CONTROL_STATE, 1);
 	assert_int_equal(CONTROL_VOTE, 12);
+	assert_int_equal(CONTROL_LINKS, 13);
 }
 
 static const uint32_t two_nodes[] = { 0, 1 };

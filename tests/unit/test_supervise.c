@@ -211,6 +211,33 @@ static void restarts_are_limited_and_pause_longer_each_time(void **state)
 	end(&f, "RSRVSRVSRVSRVXrestart-limit");
 }
 
+/* Let in and evicted again and again: each time it costs the others a recovery */
+static void evictions_pause_longer_each_time(void **state)
+{
+	static const uint32_t waits_ms[] = { 0, 5000, 10000, 20000, 40000, 60000, 60000 };
+	struct fake f;
+
+	(void)state;
+	begin_running(&f);
+	for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
+		uint64_t t = f.now;
+
+		supervise_engine_ended(f.s, REASON_EVICTED);
+		supervise_retired(f.s, true);
+		if (i > 0)
+			wait_deadline(&f);
+		assert_int_equal(f.now - t, waits_ms[i]);
+		engine_up(&f);
+		f.now += 25000;
+	}
+	f.now += 600000;
+	supervise_engine_heartbeat(f.s);
+	supervise_engine_ended(f.s, REASON_EVICTED);
+	supervise_retired(f.s, true);
+	assert_int_equal(supervise_state(f.s), SUPERVISE_RUNNING);
+	supervise_free(f.s);
+}
+
 static void old_restarts_are_forgotten(void **state)
 {
 	struct fake f;
@@ -418,6 +445,7 @@ int main(void)
 		cmocka_unit_test(a_clean_stop_announces_left),
 		cmocka_unit_test(a_dead_engine_is_revoked_and_started_again_at_once),
 		cmocka_unit_test(restarts_are_limited_and_pause_longer_each_time),
+		cmocka_unit_test(evictions_pause_longer_each_time),
 		cmocka_unit_test(old_restarts_are_forgotten),
 		cmocka_unit_test(a_stop_during_the_pause_needs_no_engine),
 		cmocka_unit_test(a_stop_while_retiring_waits_for_it),
