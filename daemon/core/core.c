@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "daemon/fatal.h"
+#include "drain.h"
 #include "internal.h"
 #include "traverse.h"
 #include "vacuum.h"
@@ -139,6 +140,7 @@ void core_free(struct core *c)
 	message_free(c);
 	traverse_free(c);
 	vacuum_free(c);
+	drain_free(c);
 	free(c->active);
 	free(c->known);
 	free(c->departed);
@@ -164,6 +166,7 @@ void core_tick(struct core *c)
 	vacuum_tick(c);
 	sticky_tick(c);
 	location_tick(c);
+	drain_tick(c);
 	core_run(c);
 }
 
@@ -188,6 +191,8 @@ uint64_t core_deadline_ms(const struct core *c)
 		t = sticky_deadline(c);
 	if (location_deadline(c) < t)
 		t = location_deadline(c);
+	if (drain_deadline(c) < t)
+		t = drain_deadline(c);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;
@@ -238,6 +243,10 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 		break;
 	case PACKET_PUSHED:
 		push_pushed(c, from, p);
+		break;
+	case PACKET_DRAIN:
+	case PACKET_DRAINED:
+		drain_packet(c, from, p);
 		break;
 	case PACKET_MESSAGE:
 		message_deliver(c, p->srvid, p->data);
@@ -324,7 +333,7 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 			n->is_held = true;
 			return CORE_HOLD;
 		}
-		if (p.generation == c->active_generation && p.type != PACKET_DONE &&
+		if (p.generation == c->active_generation && packet_has_db(p.type) &&
 		    !detach_is_past(c, &p) && db_get(c, p.db_id) == NULL) {
 			n->is_held = true;
 			return CORE_HOLD;
@@ -342,7 +351,7 @@ int core_peer_input(struct core *c, uint32_t pnn, struct slice raw)
 
 		if (is_old && p.generation < c->active_generation &&
 		    core_has_bug(c, CORE_BUG_OLD_GENERATION))
-			is_old = db_get(c, p.db_id) == NULL && p.type != PACKET_DONE;
+			is_old = db_get(c, p.db_id) == NULL && packet_has_db(p.type);
 		if (is_old || detach_is_past(c, &p) || !c->is_active || !n->is_active)
 			return CORE_TAKEN;
 	}

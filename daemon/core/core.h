@@ -106,6 +106,15 @@ struct core_traverse_entry {
 	struct slice key, value; /* value: header and body, as in the file */
 };
 
+/* Of a node that leaves: all of its records are in the files of others; there is no other node; it is
+ * not active, or frozen; not all of them are */
+enum core_drain_end {
+	CORE_DRAIN_DONE,
+	CORE_DRAIN_NOBODY,
+	CORE_DRAIN_NOT_ACTIVE,
+	CORE_DRAIN_TIMED_OUT
+};
+
 struct core_ops {
 	uint64_t (*now_ms)(void *world);
 	void (*log)(void *world, enum core_log level, const char *text);
@@ -209,6 +218,9 @@ struct core_ops {
 	/* Keep over a restart (each ACTIVATE): who may be active in the newest generation.
 	 * core_persisted() follows; of several in a row, for the last one at least. */
 	void (*persist)(void *world, uint32_t generation, const struct incarnation *active, size_t n);
+	/* What core_leave() has begun is over: nothing is called after this. Whatever it says, this engine
+	 * ends now, and its databases are retired. */
+	void (*drained)(void *world, enum core_drain_end how);
 	/* Something that core_status() tells has changed */
 	void (*status_changed)(void *world);
 };
@@ -250,6 +262,12 @@ enum core_bug {
 	CORE_BUG_WHOHAS_LEAVES_COPY, /* a copy that was told of can still be read */
 	CORE_BUG_ORPHANS_STAY, /* what a lost node owned is nobody's until it is asked for */
 	CORE_BUG_PUSH_NOT_FIRST, /* a record is given away before it is pushed */
+	CORE_BUG_DRAIN_NOT_AWAITED, /* a node leaves before what it gave away is stored */
+	CORE_BUG_DRAIN_BLOCKED, /* ... is said to be stored, and waits for a chain lock */
+	CORE_BUG_DRAIN_ORPHANS, /* ... before what it is to adopt has come */
+	CORE_BUG_DRAIN_TAKES, /* a node that leaves is given records */
+	CORE_BUG_DRAIN_KEEPS_EMPTY, /* ... keeps those without a body */
+	CORE_BUG_DRAIN_NOT_TOLD, /* the lmaster is not told who has what was handed over */
 	CORE_BUG_PUSH_NOT_AWAITED, /* a commit does not wait for what was pushed before it */
 	CORE_BUG_CUT_BY_ONE, /* a pair is cut when one of the two says so */
 	CORE_BUG_BOTH_EVICTED, /* who is in a cut pair evicts itself */
@@ -430,6 +448,14 @@ bool core_is_congested(const struct core *c);
 int core_push(struct core *c, uint32_t db_id, struct slice key, const struct record_header *h,
 	      struct slice body);
 
+/* ---- events: draining ---------------------------------------------------------------------------------- */
+
+/* This node hands over what it owns, and goes on doing so until it is wanted no more; clients are served */
+void core_drain(struct core *c, bool is_wanted);
+/* This node is to be stopped. The clients are gone, and no others come. Ends with ops->drained, perhaps
+ * before it returns: when all is handed over, when nothing can be, or after that time. */
+void core_leave(struct core *c, uint32_t timeout_ms);
+
 /* ---- events: persistent and replicated databases --------------------------------------------------- */
 
 /* CTDB's status of a commit: was not possible; not begun in time; ended by a change of the view, the
@@ -519,8 +545,10 @@ struct core_node_status {
 	enum reason reason;
 	bool is_connected;  /* the transport has a link (oneself: true) */
 	bool is_pending;    /* an earlier incarnation still waits for fencing */
+	bool is_draining; /* it has said so */
 	uint64_t queued_bytes;
 };
+enum core_drain { CORE_DRAIN_OFF, CORE_DRAIN_DRAINING, CORE_DRAIN_DRAINED, CORE_DRAIN_LEAVING };
 struct core_status {
 	enum core_view view;
 	bool is_active;     /* this node is in the active generation and may migrate */
@@ -540,6 +568,8 @@ struct core_status {
 	uint64_t orphans; /* that this node, as the lmaster, is to have adopted */
 	uint64_t vacuum_scheduled, vacuum_candidates, vacuum_returned, vacuum_overflows, vacuum_passes;
 	uint64_t vacuumed; /* by this node as the lmaster */
+	enum core_drain drain;	/* DRAINED: the last look at all files has found nothing that this node owns */
+	uint64_t drain_since_ms, drain_given, drain_left, drain_passes; /* left: by the last look */
 	uint64_t traverses, traverses_now, traverses_failed, traverse_timeouts, traverse_records;
 };
 void core_status(const struct core *c, struct core_status *s);

@@ -30,6 +30,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "drain.h"
 #include "internal.h"
 #include "traverse.h"
 #include "vacuum.h"
@@ -157,6 +158,7 @@ static void detach_close(struct core *c, struct db *db)
 		i++;
 	traverse_db_closed(c, db->db_id);
 	vacuum_db_closed(c, i);
+	drain_db_closed(c);
 	push_db_closed(c, db->db_id);
 	detach_keys(c, db->db_id);
 	if (!core_has_bug(c, CORE_BUG_DETACH_RECOVERING))

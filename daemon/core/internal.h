@@ -19,7 +19,7 @@
  *   vacuum.c    which empty records may go          erase.c    how they go
  *   parked.c    requests that waited too long
  *   readonly.c  copies that others read             sticky.c   records that move too often
- *   push.c      copies that all are to have
+ *   push.c      copies that all are to have     drain.c    all is handed over
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -58,6 +58,9 @@ struct node {
 	char address[CORE_NAME_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
 	bool is_in_ring; /* corosync's */
+	bool is_draining; /* it has said so, in this generation (drain.c) */
+	bool is_leaving;  /* ... and that it is about to go: it gets no records any more */
+	uint64_t drain_ticket; /* to be answered; 0: nothing is */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
 	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
 	/* link.c: when data last went to and from it; how much it had sent and acknowledged at the last look;
@@ -69,10 +72,14 @@ struct node {
 	size_t report_len;
 	uint32_t report_n, report_db;
 };
+static inline bool node_is_there(const struct node *n)
+{
+	return n != NULL && n->is_active && n->is_member;
+}
 /* Whether a record may go to it */
 static inline bool node_takes_records(const struct node *n)
 {
-	return n != NULL && n->is_active && n->is_member;
+	return node_is_there(n) && !n->is_leaving;
 }
 
 /* ---- view.c ---- */
@@ -468,6 +475,8 @@ struct core {
 	struct traverses *traverses;
 	struct vacuum *vacuum;
 	uint64_t link_due_ms;	/* when link_tick() has to look */
+	struct drain *drain;
+	uint32_t drain_questions; /* of others, that are not answered yet */
 	uint64_t parked_due_ms; /* when parked_tick() has to look, UINT64_MAX: nobody is parked */
 	uint8_t *scratch;
 	size_t scratch_size;
@@ -555,6 +564,9 @@ enum packet_type {
 	PACKET_PUSHED, /* ... done: u32 db, u64 ticket */
 	PACKET_WHOHAS, /* lmaster -> all, in a recovery: u32 db, block key */
 	PACKET_HAS,    /* ... the answer: u32 db, u64 rsn, u8 enum has (is_new), block key */
+	/* Of a node that drains, and of those that it has told so */
+	PACKET_DRAIN,	/* to all others: u64 ticket, u8 enum drain_mode */
+	PACKET_DRAINED, /* ... what went to and came from it before is stored: u64 ticket */
 	PACKET_TYPES
 };
 struct packet {
@@ -565,6 +577,8 @@ struct packet {
 };
 /* In is_definitive of a FORWARD to oneself: the record was pushed at that rsn */
 #define FORWARD_IS_PUSHED 2
+/* ... or: nobody has asked, the record is to go (drain.c) */
+#define FORWARD_IS_DRAIN 4
 int packet_decode(struct slice raw, struct packet *p);
 struct report_entry {
 	uint64_t rsn;
@@ -581,6 +595,7 @@ void packet_send(struct core *c, uint32_t pnn, const struct packet *p);
 bool packet_is_record(uint8_t type); /* belongs to a generation */
 bool packet_is_commit(uint8_t type);
 bool packet_is_vacuum(uint8_t type);
+bool packet_has_db(uint8_t type);
 
 /* view.c */
 void view_init(struct core *c);
@@ -661,6 +676,9 @@ enum control_type {
 /* slot.c */
 void slot_assign(struct core *c);
 uint32_t slot_lmaster(const struct core *c, uint64_t hash);
+/* The active node that would be, if there were no others than those that may; CORE_UNKNOWN_PNN: none */
+uint32_t slot_best(const struct core *c, uint64_t hash,
+		   bool (*may)(const struct core *c, uint32_t pnn));
 
 /* db.c */
 struct db *db_get(const struct core *c, uint32_t db_id);

@@ -5,6 +5,7 @@ libcore_a_SOURCES = \
 	daemon/core/control.c \
 	daemon/core/core.c daemon/core/core.h \
 	daemon/core/db.c daemon/core/detach.c \
+	daemon/core/drain.c daemon/core/drain.h \
 	daemon/core/erase.c \
 	daemon/core/fact.c \
 	daemon/core/fencing.c \

@@ -234,7 +234,8 @@ void location_request(struct core *c, const struct packet *p)
 
 	uint32_t asking = orig_pnn(p->orig);
 
-	if (asking >= CORE_MAX_NODES || c->node[asking] == NULL || !c->node[asking]->is_active)
+	if (asking >= CORE_MAX_NODES || c->node[asking] == NULL || !c->node[asking]->is_active ||
+	    c->node[asking]->is_leaving)
 		return;
 	l = location_get(c, p->db_id, p->key);
 	if (p->type == PACKET_BOUNCE && core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE)) {
@@ -335,7 +336,7 @@ void location_tick(struct core *c)
 			return;
 		}
 		for (l = t->bucket[t->adopt_bucket++]; l != NULL; l = l->next) {
-			if (!entry_is_orphan(l) || !node_takes_records(c->node[l->holder]))
+			if (!entry_is_orphan(l) || !node_is_there(c->node[l->holder]))
 				continue;
 			location_adopt(c, l, l->holder);
 			adopted++;

@@ -20,12 +20,18 @@ bool packet_is_record(uint8_t type)
 {
 	return (type >= PACKET_REQUEST && type <= PACKET_DONE) || packet_is_traverse(type) ||
 	       packet_is_commit(type) || packet_is_vacuum(type) ||
-	       (type >= PACKET_PUSH && type <= PACKET_HAS);
+	       (type >= PACKET_PUSH && type <= PACKET_DRAINED);
 }
 
 bool packet_is_vacuum(uint8_t type)
 {
 	return type >= PACKET_RETURN && type <= PACKET_ERASED;
+}
+
+/* Of those that belong to a generation: it is about one */
+bool packet_has_db(uint8_t type)
+{
+	return type != PACKET_DONE && type != PACKET_DRAIN && type != PACKET_DRAINED;
 }
 
 bool packet_is_commit(uint8_t type)
@@ -76,6 +82,10 @@ static int fields_decode(struct cursor *c, struct packet *p)
 		       cursor_block(c, CORE_MAX_RECORD, &p->data);
 	case PACKET_PUSHED:
 		return cursor_u32(c, &p->db_id) || cursor_u64(c, &p->ticket);
+	case PACKET_DRAIN:
+		return cursor_u64(c, &p->ticket) || cursor_u8(c, &p->mode);
+	case PACKET_DRAINED:
+		return cursor_u64(c, &p->ticket);
 	case PACKET_REFUSED:
 	case PACKET_REVOKE:
 	case PACKET_REVOKED:
@@ -196,6 +206,12 @@ static void fields_encode(struct writer *w, const struct packet *p)
 		writer_u32(w, p->flags);
 		writer_block(w, p->key.p, p->key.len);
 		writer_block(w, p->data.p, p->data.len);
+		break;
+	case PACKET_DRAIN:
+	case PACKET_DRAINED:
+		writer_u64(w, p->ticket);
+		if (p->type == PACKET_DRAIN)
+			writer_u8(w, p->mode);
 		break;
 	case PACKET_REFUSED:
 	case PACKET_REVOKE:

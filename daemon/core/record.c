@@ -25,6 +25,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "drain.h"
 #include "internal.h"
 #include "vacuum.h"
 
@@ -140,7 +141,10 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 			     .dmaster = f->orig,
 			     .rsn = h.rsn,
 			     .key = f->key };
-	packet_send(c, slot_lmaster(c, hash), &p);
+	if ((f->is_definitive & FORWARD_IS_DRAIN) == 0 || !core_has_bug(c, CORE_BUG_DRAIN_NOT_TOLD))
+		packet_send(c, slot_lmaster(c, hash), &p);
+	if ((f->is_definitive & FORWARD_IS_DRAIN) != 0)
+		drain_given(c);
 	k = keystate_find(c, hash, f->db_id, f->key);
 	if (k != NULL)
 		record_forward_parked(c, k, f->orig, h.rsn);
@@ -198,7 +202,7 @@ static void record_forward(struct core *c, const struct packet *f)
 	} else if (is_coming) {
 		keystate_park(c, keystate_make(c, hash, f->db_id, f->key), f->orig);
 		c->count.parked++;
-	} else {
+	} else if ((f->is_definitive & FORWARD_IS_DRAIN) == 0) {
 		p.type = PACKET_BOUNCE;
 		c->count.forwards++;
 		packet_send(c, slot_lmaster(c, hash), &p);

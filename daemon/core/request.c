@@ -28,7 +28,8 @@ void request_ask(struct core *c, struct keystate *k)
 	};
 	uint32_t lmaster, to;
 
-	if (!c->is_active || k->asked_generation == c->active_generation)
+	if (!c->is_active || k->asked_generation == c->active_generation ||
+	    c->node[c->self]->is_leaving)
 		return;
 	k->asked_generation = c->active_generation;
 	if (waiters_are_readonly(k))

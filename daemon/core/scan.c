@@ -4,6 +4,7 @@
  * node's files (traverse.c). The store reads; what it finds is sent on at once.
  */
 #include <stdlib.h>
+#include "drain.h"
 #include "traverse.h"
 #include "vacuum.h"
 
@@ -127,7 +128,7 @@ void core_traverse_records(struct core *c, uint64_t cookie, const struct core_tr
 {
 	struct scan **at = scan_of(c, cookie);
 
-	if (vacuum_records(c, cookie, e, n))
+	if (vacuum_records(c, cookie, e, n) || drain_records(c, cookie, e, n))
 		return;
 	for (size_t done = 0; at != NULL && done < n;)
 		done += records_send(c, *at, e + done, n - done);
@@ -139,7 +140,8 @@ void core_traverse_read_end(struct core *c, uint64_t cookie, uint32_t next_chain
 	struct scan **at = scan_of(c, cookie);
 
 	if (at == NULL) {
-		vacuum_read_end(c, cookie, next_chain);
+		if (!vacuum_read_end(c, cookie, next_chain))
+			drain_read_end(c, cookie, next_chain, status);
 		return;
 	}
 	scan_end(c, *at, next_chain, status != 0);

@@ -33,6 +33,23 @@ void slot_assign(struct core *c)
 	}
 }
 
+uint32_t slot_best(const struct core *c, uint64_t hash,
+		   bool (*may)(const struct core *c, uint32_t pnn))
+{
+	uint32_t slot = hash >> 32 & (SLOT_COUNT - 1), best_pnn = CORE_UNKNOWN_PNN;
+	uint64_t best = 0;
+
+	for (size_t i = 0; i < c->active_n; i++) {
+		uint64_t w = slot_weight(slot, c->active[i].pnn);
+
+		if (may(c, c->active[i].pnn) && (best_pnn == CORE_UNKNOWN_PNN || w > best)) {
+			best = w;
+			best_pnn = c->active[i].pnn;
+		}
+	}
+	return best_pnn;
+}
+
 uint32_t slot_lmaster(const struct core *c, uint64_t hash)
 {
 	return c->slot[hash >> 32 & (SLOT_COUNT - 1)];

@@ -2,6 +2,7 @@
 /* status.c: what the node is doing, for people and for the controls. */
 #include <errno.h>
 #include <stdio.h>
+#include "drain.h"
 #include "internal.h"
 #include "traverse.h"
 #include "vacuum.h"
@@ -56,6 +57,24 @@ static enum reason status_reason(const struct core *c, const char **text)
 	return c->is_frozen ? REASON_NO_QUORUM : REASON_STATE_MISSING;
 }
 
+static void drain_status(const struct core *c, struct core_status *s)
+{
+	const struct drain *d = c->drain;
+
+	if (d == NULL || d->mode == DRAIN_OFF)
+		return;
+	s->drain = d->mode == DRAIN_LEAVING		? CORE_DRAIN_LEAVING
+		   : d->passes > 0 && d->left == 0 ? CORE_DRAIN_DRAINED
+						   : CORE_DRAIN_DRAINING;
+	s->drain_since_ms = d->begin_ms;
+	s->drain_given = d->total;
+	s->drain_left = d->left;
+	s->drain_passes = d->passes;
+	if (d->mode == DRAIN_LEAVING && s->reason == REASON_NONE)
+		snprintf(s->text, sizeof(s->text), "%llu records handed over, %llu found and not yet",
+			 (unsigned long long)d->total, (unsigned long long)d->left);
+}
+
 void core_status(const struct core *c, struct core_status *s)
 {
 	const char *text;
@@ -74,6 +93,7 @@ void core_status(const struct core *c, struct core_status *s)
 	s->locations = c->locations.n;
 	s->orphans = c->locations.orphans;
 	s->traverses_now = traverse_count(c);
+	drain_status(c, s);
 	s->vacuum_candidates = c->vacuum != NULL ? c->vacuum->n : 0;
 	for (int g = 0; g < CORE_GATE_COUNT; g++) {
 		const struct gate *gate = &c->gate[g];
@@ -102,6 +122,7 @@ static void node_status(const struct core *c, const struct node *n, struct core_
 	memcpy(s->address, n->address, sizeof(s->address));
 	s->is_connected = n->is_connected;
 	s->is_pending = node_is_pending(c, n->pnn);
+	s->is_draining = n->is_draining;
 	s->queued_bytes = n->session.end - n->session.acked;
 	s->reason = n->is_member ? n->kept_out : REASON_NONE;
 	s->state = !n->is_member		  ? CORE_NODE_ABSENT

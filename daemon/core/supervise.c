@@ -328,7 +328,8 @@ void supervise_stop(struct supervise *s)
 	s->is_wanted_stopped = true;
 	exit_decide(s, REASON_NONE);
 	if (s->fsm.state == SUPERVISE_RUNNING && s->has_engine) {
-		s->deadline_ms = now_ms(s) + s->config.stop_timeout_ms;
+		s->deadline_ms =
+		    now_ms(s) + s->config.drain_timeout_ms + s->config.stop_timeout_ms;
 		fsm_move(&s->fsm, SUPERVISE_STOPPING, "a stop was asked for");
 		s->ops->state_changed(s->world);
 		s->ops->engine_ask_stop(s->world);
@@ -369,7 +370,7 @@ void supervise_tick(struct supervise *s)
 	case SUPERVISE_STOPPING:
 		supervise_log(s, CORE_LOG_WARNING,
 			      "the engine does not stop and is killed | waited_ms=%u",
-			      s->config.stop_timeout_ms);
+			      s->config.drain_timeout_ms + s->config.stop_timeout_ms);
 		engine_end(s, "the engine does not stop");
 		break;
 	case SUPERVISE_ENDING:

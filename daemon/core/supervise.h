@@ -32,7 +32,8 @@ struct supervise_ops {
 	/* A new engine with a new boot id, which supervise_engine_started() is told (always, after
 	 * this op; a start that failed is an engine that supervise_engine_ended() at once) */
 	void (*engine_start)(void *world);
-	void (*engine_ask_stop)(void *world); /* politely: it closes its clients and exits */
+	/* Politely: it closes its clients, hands its records over, and exits */
+	void (*engine_ask_stop)(void *world);
 	/* Kill it and all its workers; supervise_engine_ended() follows */
 	void (*engine_kill)(void *world);
 	/* Lock, wipe and unlink every volatile database; supervise_retired() follows.
@@ -48,7 +49,8 @@ struct supervise_ops {
 
 struct supervise_config {
 	uint32_t pnn;
-	uint32_t stop_timeout_ms;   /* from engine_ask_stop to engine_kill; for reaping, too */
+	uint32_t drain_timeout_ms;  /* what the engine has, from engine_ask_stop on, for its records */
+	uint32_t stop_timeout_ms;   /* ... and then to engine_kill; for reaping, too */
 	uint32_t retire_timeout_ms; /* then kill holders, and once more this long */
 	uint32_t hang_timeout_ms;   /* no heartbeat: kill */
 	uint32_t restart_limit, restart_window_ms;

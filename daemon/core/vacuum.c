@@ -350,11 +350,13 @@ void vacuum_db_closed(struct core *c, size_t i)
 	v->pass_ms = core_now(c);
 }
 
-/* Nothing is deleted while not all is known, nor while this node may not go on */
+/* Nothing is deleted while not all is known, nor while this node may not go on. One that is about to
+ * leave asks for no orphan to be adopted, and gives nothing back. */
 static bool vacuum_may_work(const struct core *c)
 {
 	return c->vacuum != NULL && c->vacuum->interval_ms != 0 && c->is_active &&
-	       !c->is_recovering && !c->is_frozen && !c->is_retired;
+	       !c->is_recovering && !c->is_frozen && !c->is_retired &&
+	       !c->node[c->self]->is_leaving;
 }
 
 void vacuum_tick(struct core *c)

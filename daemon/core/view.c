@@ -38,6 +38,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include "drain.h"
 #include "internal.h"
 #include "traverse.h"
 #include "vacuum.h"
@@ -403,6 +404,7 @@ static void view_activate(struct core *c)
 	replica_activate(c);
 	commit_activate(c);
 	gate_freeze(c);
+	drain_activate(c);
 	if (leader != c->self && c->lock.is_held) {
 		c->lock.is_held = false;
 		c->ops->lock_release(c->world);

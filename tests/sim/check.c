@@ -8,6 +8,7 @@
  *   I2  a hand-off raises the rsn; who becomes owner has an rsn above every copy
  *   I3  who becomes owner holds all that the clients of any file that counts made or saw. Content
  *       is a vector: how many writes of each incarnation went into it.
+ *   and as long as all daemons that have ended had handed over all, nothing is lost that was ever written
  *   R8  a record that the daemon deleted was empty, and does not come back with an older content
  *   I8  while a client holds a record to write it, no file that counts has a copy that can be read;
  *       a copy that is read is as the owner has the record
@@ -144,10 +145,10 @@ bool check_is_vacuumed(struct sim *s, uint32_t dbs, const char **why)
 static void check_acquired(struct sim *s, struct vengine *e, uint32_t db, uint32_t key)
 {
 	struct vrecord *r = &e->file.db[db].record[key];
+	int writer;
 
 	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
 		const struct vrecord *copy = vrecord_of(v, db, key);
-		int writer;
 
 		if (v == e || !vengine_can_write(v))
 			continue;
@@ -174,6 +175,13 @@ static void check_acquired(struct sim *s, struct vengine *e, uint32_t db, uint32
 				 e->node->pnn, db, key, (unsigned long long)r->header.rsn,
 				 r->body[writer], writer, v->node->pnn, v->seen[db][key][writer]);
 	}
+	writer = content_missing(s->written[db][key], r->body);
+	if (!s->has_lost && writer >= 0)
+		sim_fail(s, "drain (lost write)",
+			 "node %u becomes owner of db %u key %u rsn %llu with %u writes of "
+			 "incarnation %d, of %u",
+			 e->node->pnn, db, key, (unsigned long long)r->header.rsn, r->body[writer],
+			 writer, s->written[db][key][writer]);
 	if (content_missing(s->deleted[db][key], r->body) >= 0)
 		sim_fail(s, "R8 (resurrection)",
 			 "node %u becomes owner of db %u key %u rsn %llu with a content older than "
@@ -301,6 +309,7 @@ void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bo
 	if (is_emptied && r->n == 0)
 		return;
 	r->body[e->number]++;
+	s->written[db][key][e->number] = r->body[e->number];
 	s->writes++;
 	memcpy(e->seen[db][key], r->body, sizeof(r->body));
 	if (is_emptied) {

@@ -56,7 +56,7 @@ static void vclient_on_call(struct sim *s, void *object, void *data, uint64_t nu
 	(void)data;
 	if (c->state != VCLIENT_WAITING || c->turn != number)
 		return;
-	if (!e->is_running || e->is_quitting) {
+	if (!e->is_running || e->is_quitting || e->is_leaving) {
 		vclient_die(s, c);
 		return;
 	}
@@ -120,7 +120,7 @@ void vclient_locked(struct sim *s, struct vclient *c)
 	vstore_client_unlock(s, c);
 	s->turns_lost += c->tries > 0;
 	c->tries++;
-	if (!e->is_running || e->is_quitting || c->is_orphan) {
+	if (!e->is_running || e->is_quitting || e->is_leaving || c->is_orphan) {
 		vclient_die(s, c);
 		return;
 	}
@@ -135,7 +135,7 @@ static void vclient_on_schedule(struct sim *s, void *object, void *data, uint64_
 	uint32_t db = (uint32_t)(number >> 8), key = number & 0xFF;
 
 	(void)data;
-	if (!vengine_can_run(e))
+	if (!vengine_serves(e))
 		return; /* the pass finds it */
 	core_vacuum_schedule(e->core, e->file.db[db].db_id,
 			     slice_of(s->key_name[key], strlen(s->key_name[key])));
@@ -163,7 +163,7 @@ static void vclient_on_push(struct sim *s, void *object, void *data, uint64_t nu
 	int rc;
 
 	(void)number;
-	if (!e->is_running || e->is_quitting)
+	if (!e->is_running || e->is_quitting || e->is_leaving)
 		return;
 	if (!vengine_can_run(e)) {
 		struct vpush *again = malloc(sizeof(*again));
@@ -327,6 +327,14 @@ void vclient_engine_gone(struct sim *s, struct vengine *e)
 	}
 }
 
+void vclient_engine_leaves(struct sim *s, struct vengine *e)
+{
+	for (uint32_t i = 0; i < SIM_CLIENTS; i++)
+		if (e->client[i].state != VCLIENT_NONE)
+			core_client_gone(e->core, e->client[i].id);
+	vclient_engine_gone(s, e);
+}
+
 static void vclient_start_again(struct sim *s, struct vclient *c)
 {
 	c->id += SIM_CLIENTS;
@@ -350,7 +358,7 @@ static void vclient_on_accident(struct sim *s, void *object, void *data, uint64_
 
 	(void)data;
 	(void)number;
-	if (!e->is_running || s->is_healing)
+	if (!e->is_running || e->is_leaving || s->is_healing)
 		return;
 	event_after(s, sim_delay(s, 4 * s->fault_us), vclient_on_accident, e, NULL, 0);
 	if (c->state == VCLIENT_NONE || c->state == VCLIENT_DEAD || c->is_unkillable)

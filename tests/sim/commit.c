@@ -311,6 +311,12 @@ void vcommit_start(struct sim *s, struct vengine *e)
 	event_after(s, sim_delay(s, 4 * s->fault_us), vcommitter_on_accident, e, NULL, 0);
 }
 
+void vcommit_engine_leaves(struct sim *s, struct vengine *e)
+{
+	core_client_gone(e->core, e->committer.id);
+	vcommit_engine_gone(s, e);
+}
+
 void vcommit_engine_gone(struct sim *s, struct vengine *e)
 {
 	e->committer.state = VCOMMITTER_NONE;

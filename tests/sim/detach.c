@@ -86,7 +86,7 @@ static void vdetach_on_again(struct sim *s, void *object, void *data, uint64_t n
 
 	(void)data;
 	(void)number;
-	if (!vengine_can_run(e) || s->is_healing || e->detach.is_used || e->detach.is_attaching ||
+	if (!vengine_serves(e) || s->is_healing || e->detach.is_used || e->detach.is_attaching ||
 	    e->first_generation == 0)
 		return;
 	vdetach_attach(s, e);
@@ -102,6 +102,7 @@ void vdetach_closed(struct vengine *e)
 		sim_fail(s, "detach", "node %u closes %s while a client uses it", e->node->pnn,
 			 SIM_DETACHED);
 	memset(e->seen[s->dbs], 0, sizeof(e->seen[s->dbs]));
+	memset(s->written[s->dbs], 0, sizeof(s->written[s->dbs]));
 	s->detached++;
 	if (vdetach_chance(s, 50))
 		event_after(s, random_next(&s->detaches) % 5000, vdetach_on_again, e, NULL, 0);
@@ -142,7 +143,7 @@ static void vdetach_on_turn(struct sim *s, void *object, void *data, uint64_t nu
 	if (!e->is_running || e->is_quitting || s->is_healing)
 		return;
 	event_after(s, sim_delay(s, s->fault_us), vdetach_on_turn, e, NULL, 0);
-	if (!vengine_can_run(e))
+	if (!vengine_serves(e))
 		return;
 	if (e->detach.is_used && vdetach_chance(s, 70))
 		vdetach_leave(s, e);
@@ -164,7 +165,7 @@ static void vdetach_on_recovery(struct sim *s, void *object, void *data, uint64_
 
 	(void)data;
 	(void)number;
-	if (!vengine_can_run(e) || s->is_healing)
+	if (!vengine_serves(e) || s->is_healing)
 		return;
 	if (e->detach.is_used)
 		vdetach_leave(s, e);

@@ -25,6 +25,11 @@ bool vengine_can_run(const struct vengine *e)
 	       !e->node->is_engine_paused;
 }
 
+bool vengine_serves(const struct vengine *e)
+{
+	return vengine_can_run(e) && !e->is_leaving;
+}
+
 bool vengine_can_write(const struct vengine *e)
 {
 	return e->node->is_up && !e->file.is_retired;
@@ -294,7 +299,7 @@ static void vengine_on_attach(struct sim *s, void *object, void *data, uint64_t 
 	int rc;
 
 	(void)data;
-	if (!e->is_running || e->is_quitting || e->is_attached[number])
+	if (!e->is_running || e->is_quitting || e->is_leaving || e->is_attached[number])
 		return;
 	if (!vengine_can_run(e)) {
 		event_after(s, PAUSED_POLL_US, vengine_on_attach, e, NULL, number);
@@ -317,7 +322,7 @@ static void vengine_on_readonly(struct sim *s, void *object, void *data, uint64_
 	int rc;
 
 	(void)data;
-	if (!vengine_can_run(e))
+	if (!vengine_serves(e))
 		return;
 	rc = core_attach(e->core, s->db_name[number], number == 1 ? DB_PROPERTIES : DB_READONLY);
 	if (rc != 0 && rc != -EINPROGRESS)
@@ -334,7 +339,7 @@ static void vengine_on_attach_replica(struct sim *s, void *object, void *data, u
 
 	(void)data;
 	(void)number;
-	if (!e->is_running || e->is_quitting || e->replica.is_attached)
+	if (!e->is_running || e->is_quitting || e->is_leaving || e->replica.is_attached)
 		return;
 	if (!vengine_can_run(e)) {
 		event_after(s, PAUSED_POLL_US, vengine_on_attach_replica, e, NULL, 0);
@@ -385,6 +390,13 @@ static void vengine_on_quit(struct sim *s, void *object, void *data, uint64_t nu
 		vengine_end(s, e, e->last_reason);
 }
 
+void vengine_quit(struct vengine *e, enum reason why)
+{
+	e->is_quitting = true;
+	e->last_reason = why;
+	event_after(e->sim, sim_delay(e->sim, 5000), vengine_on_quit, e, NULL, 0);
+}
+
 static void op_retire(void *world, enum reason why, const char *text)
 {
 	struct vengine *e = world;
@@ -397,9 +409,7 @@ static void op_retire(void *world, enum reason why, const char *text)
 		  text);
 	if (why == REASON_EVICTED && strstr(text, LINK_EVICTED_TEXT) != NULL)
 		check_evicted(e->sim, e);
-	e->is_quitting = true;
-	e->last_reason = why;
-	event_after(e->sim, sim_delay(e->sim, 5000), vengine_on_quit, e, NULL, 0);
+	vengine_quit(e, why);
 }
 
 static void op_lock_try(void *world)
@@ -494,6 +504,7 @@ static const struct core_ops vengine_ops = {
 	.fence_watch = op_fence_watch,
 	.fence_request = op_fence_request,
 	.persist = op_persist,
+	.drained = vdrain_ended,
 	.status_changed = op_status_changed,
 };
 
@@ -723,6 +734,7 @@ void vengine_end(struct sim *s, struct vengine *e, enum reason why)
 		  (unsigned long long)e->boot_id);
 	e->is_running = false;
 	e->is_quitting = true;
+	s->has_lost |= e->first_generation != 0 && !e->is_drained;
 	core_free(e->core);
 	e->core = NULL;
 	vengine_clear(e);
@@ -737,6 +749,20 @@ void vengine_end(struct sim *s, struct vengine *e, enum reason why)
 	}
 	vlock_engine_gone(s, e);
 	vlink_engine_gone(s, e);
+}
+
+/* Its sockets first, and whatever its clients had sent */
+void vengine_leave(struct sim *s, struct vengine *e)
+{
+	if (e->is_leaving)
+		return;
+	sim_trace(s, "node %u: engine is to end", e->node->pnn);
+	e->is_leaving = true;
+	vclient_engine_leaves(s, e);
+	vtraverse_engine_leaves(e);
+	vcommit_engine_leaves(s, e);
+	core_leave(e->core, s->drain_timeout_ms);
+	vengine_after(e);
 }
 
 void vengine_resumed(struct sim *s, struct vengine *e)

@@ -193,6 +193,13 @@ static bool fault_is_of_links(const struct sim *s)
 	return (s->faults & ~(1U << FAULT_BLOCK_LINK | 1U << FAULT_BREAK_LINK)) == 0;
 }
 
+void fault_stop_for_a_while(struct sim *s, struct vnode *n)
+{
+	n->is_wanted = false;
+	vnode_stop_daemon(s, n);
+	event_after(s, fault_length_us(s), fault_on_resume, n, NULL, FAULT_STOP_DAEMON);
+}
+
 static void fault_do(struct sim *s, enum fault_kind kind)
 {
 	struct vnode *n = &s->node[sim_below(s, s->n)];
@@ -244,9 +251,7 @@ static void fault_do(struct sim *s, enum fault_kind kind)
 			vnode_kill_daemon(s, n);
 		break;
 	case FAULT_STOP_DAEMON:
-		n->is_wanted = false;
-		vnode_stop_daemon(s, n);
-		event_after(s, fault_length_us(s), fault_on_resume, n, NULL, kind);
+		fault_stop_for_a_while(s, n);
 		break;
 	case FAULT_STOP_ALL:
 		/* alone: one that was stopped before might know no more than it did then, and
@@ -324,6 +329,10 @@ void fault_begin(struct sim *s)
 		if (sim_chance(s, 10))
 			s->faults = (1U << FAULT_KINDS) - 1;
 	} while (s->faults == 0);
+	if (s->is_rolling) { /* and only what loses nothing */
+		s->faults &= 1U << FAULT_BREAK_LINK | 1U << FAULT_SLOW;
+		s->long_hold_percent = 0;
+	}
 	if (sim_chance(s, 30) && (s->faults & 1U << FAULT_CUT) != 0)
 		fault_cut(s);
 	if (s->faults == 1U << FAULT_STOP_ALL || fault_is_of_links(s)) {
@@ -332,7 +341,8 @@ void fault_begin(struct sim *s)
 		s->long_hold_percent = 0;
 		s->cpg_us = s->cpg_us < 1000 ? s->cpg_us : 1000;
 	}
-	event_after(s, sim_between(s, 0, 4 * s->fault_us), fault_on_next, NULL, NULL, 0);
+	if (s->faults != 0)
+		event_after(s, sim_between(s, 0, 4 * s->fault_us), fault_on_next, NULL, NULL, 0);
 }
 
 void fault_end(struct sim *s)
@@ -342,6 +352,7 @@ void fault_end(struct sim *s)
 		if (s->node[i].corosync.part != 0)
 			s->parted_us = s->now_us;
 	s->is_healing = true;
+	vdrain_end(s);
 	s->fencing = VFENCING_PROMPT;
 	s->is_lock_alien = s->is_lock_hung_without_quorum = false;
 	for (uint32_t i = 0; i < s->n; i++) {

@@ -53,6 +53,12 @@ static const struct {
 	{ "orphans-stay", CORE_BUG_ORPHANS_STAY },
 	{ "whohas-first", CORE_BUG_WHOHAS_FIRST },
 	{ "whohas-leaves-copy", CORE_BUG_WHOHAS_LEAVES_COPY },
+	{ "drain-not-awaited", CORE_BUG_DRAIN_NOT_AWAITED },
+	{ "drain-blocked", CORE_BUG_DRAIN_BLOCKED },
+	{ "drain-orphans", CORE_BUG_DRAIN_ORPHANS },
+	{ "drain-takes", CORE_BUG_DRAIN_TAKES },
+	{ "drain-keeps-empty", CORE_BUG_DRAIN_KEEPS_EMPTY },
+	{ "drain-not-told", CORE_BUG_DRAIN_NOT_TOLD },
 	{ "push-not-first", CORE_BUG_PUSH_NOT_FIRST },
 	{ "push-not-awaited", CORE_BUG_PUSH_NOT_AWAITED },
 	{ "cut-by-one", CORE_BUG_CUT_BY_ONE },
@@ -161,7 +167,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 			  bool is_telling)
 {
 	uint64_t steps = 0, digest, reads = 0, writes = 0, turns = 0, lost = 0, fences = 0, views = 0,
-		 commits = 0, failed = 0, vacuumed = 0;
+		 commits = 0, failed = 0, vacuumed = 0, drained = 0;
 
 	for (uint64_t seed = a->first; seed <= a->last; seed++) {
 		crash_prepare(seed, o);
@@ -185,6 +191,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		fences += s->fences;
 		commits += s->commits;
 		vacuumed += s->vacuumed;
+		drained += s->drained;
 		views += s->activations;
 		if (!a->is_twice)
 			continue;
@@ -202,13 +209,14 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		return failed;
 	if (is_telling)
 		printf("seeds %llu-%llu passed: %llu steps, %llu reads, %llu writes, %llu of %llu turns "
-		       "lost, %llu deletions, %llu commits, %llu activations, %llu fencings\n",
+		       "lost, %llu deletions, %llu commits, %llu activations, %llu drained, %llu fencings\n",
 		       (unsigned long long)a->first, (unsigned long long)a->last,
 		       (unsigned long long)steps, (unsigned long long)reads,
 		       (unsigned long long)writes, (unsigned long long)lost,
 		       (unsigned long long)turns, (unsigned long long)vacuumed,
 		       (unsigned long long)commits,
-		       (unsigned long long)views, (unsigned long long)fences);
+		       (unsigned long long)views, (unsigned long long)drained,
+		       (unsigned long long)fences);
 	return 0;
 }
 

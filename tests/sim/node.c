@@ -355,8 +355,10 @@ static void vsupervisor_on_engine_end(struct sim *s, void *object, void *data, u
 	if (!n->is_up || !n->supervisor.is_running || n->supervisor.round != number >> 1 ||
 	    n->engine == NULL)
 		return;
-	if (is_killed || vengine_can_run(n->engine))
-		vengine_end(s, n->engine, is_killed ? REASON_NONE : REASON_STOPPING);
+	if (is_killed)
+		vengine_end(s, n->engine, REASON_NONE);
+	else if (vengine_can_run(n->engine))
+		vengine_leave(s, n->engine);
 	else
 		event_after(s, PAUSED_POLL_US, vsupervisor_on_engine_end, n, NULL, number);
 }
@@ -518,6 +520,7 @@ void vnode_start_daemon(struct sim *s, struct vnode *n)
 	struct vsupervisor *v = &n->supervisor;
 	struct supervise_config config = {
 		.pnn = n->pnn,
+		.drain_timeout_ms = s->drain_timeout_ms,
 		.stop_timeout_ms = s->timeout_ms,
 		.retire_timeout_ms = s->timeout_ms,
 		.hang_timeout_ms = 2 * s->timeout_ms,

@@ -344,6 +344,7 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->restores, seed ^ 0x2E5702E);
 	random_seed(&s->pushes, seed ^ 0x9A51);
 	random_seed(&s->links, seed ^ 0x11A4);
+	random_seed(&s->drains, seed ^ 0xD2A14);
 	s->has_pushes = random_next(&s->pushes) % 3 == 0;
 	s->has_long_sweeps = seed % 4 == 0;
 	s->has_detaches = random_next(&s->detaches) % 4 == 3;
@@ -358,11 +359,14 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 		s->empty_percent += (uint32_t)(random_next(&s->vacuums) % 40);
 	}
 	sim_set_up(s);
-	s->has_lasting_cut = random_next(&s->links) % 4 == 0 && s->n > 1;
+	vdrain_set_up(s);
+	s->has_lasting_cut =
+	    random_next(&s->links) % 4 == 0 && s->n > 1 && !s->is_rolling;
 	for (uint32_t i = 0; i < s->n; i++)
 		event_after(s, sim_delay(s, 50000), sim_on_power, &s->node[i], NULL, 0);
 	vfencer_start(s);
 	fault_begin(s);
+	vdrain_begin(s);
 	while (!s->has_failed && s->step < s->options.steps && event_run(s))
 		;
 	if (!s->has_failed)

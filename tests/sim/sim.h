@@ -14,6 +14,7 @@
  *   traverse.c  who asks for all records
  *   replica.c  a persistent database             commit.c  clients that commit to it
  *   detach.c   a database that comes and goes
+ *   drain.c    stops one after the other, and nodes that are drained by hand
  *   scenario.c  one run                           main.c    the command line
  */
 #ifndef COTDB_SIM_H
@@ -269,6 +270,7 @@ struct vtold {
 };
 void vcommit_start(struct sim *s, struct vengine *e);
 void vcommit_engine_gone(struct sim *s, struct vengine *e);
+void vcommit_engine_leaves(struct sim *s, struct vengine *e);
 void vcommit_now(struct sim *s, struct vengine *e); /* an idle one, at once */
 void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, const char *text);
 void check_replica(struct sim *s, struct vengine *e); /* after every event */
@@ -305,6 +307,7 @@ void vclient_die(struct sim *s, struct vclient *c);
 /* It dies, the daemon knows it at once, and its server starts another */
 void vclient_end(struct sim *s, struct vclient *c);
 void vclient_engine_gone(struct sim *s, struct vengine *e);
+void vclient_engine_leaves(struct sim *s, struct vengine *e);
 void vclient_fetch(struct sim *s, struct vclient *c, uint32_t db,
 		   uint32_t key); /* an idle one, at once */
 
@@ -318,6 +321,7 @@ struct vtraverse {
 	bool is_told[SIM_KEYS];
 };
 void vtraverse_start_all(struct sim *s, struct vengine *e);
+void vtraverse_engine_leaves(struct vengine *e);
 bool vtraverse_begin(struct sim *s, struct vengine *e, uint32_t db);
 void vtraverse_moved(struct sim *s, uint32_t db, uint32_t key);
 bool vtraverse_message(struct vengine *e, uint64_t client, uint64_t srvid, struct slice data);
@@ -374,6 +378,8 @@ struct vengine {
 	struct core *core;
 	bool is_running;  /* the process exists */
 	bool is_quitting; /* nothing is called any more */
+	bool is_leaving;  /* asked to end: its clients are gone, and it drains */
+	bool is_drained;  /* it has said so */
 	bool is_joined;
 	bool has_ring;
 	struct core_ring ring, quorum_ring;
@@ -412,6 +418,9 @@ struct vengine {
 };
 struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id);
 void vengine_end(struct sim *s, struct vengine *e, enum reason why); /* the process is gone */
+void vengine_quit(struct vengine *e, enum reason why); /* it ends by itself */
+void vengine_leave(struct sim *s, struct vengine *e); /* it is asked to end */
+bool vengine_serves(const struct vengine *e);	      /* runs, and has clients */
 bool vengine_can_run(const struct vengine *e);	 /* exists, is not paused, and still takes events */
 bool vengine_can_write(const struct vengine *e); /* its clients may still change its file */
 void vengine_after(struct vengine *e);		 /* after every event given to its core */
@@ -534,6 +543,17 @@ void fault_end(struct sim *s); /* everything heals */
 void fault_cut_links(struct sim *s);
 void fault_heal_links(struct sim *s);
 
+/* ---- drain.c ------------------------------------------------------------------------------- */
+
+/* In some runs daemons are stopped and started again one after the other and hardly anything else happens;
+ * in some an admin drains nodes */
+void vdrain_begin(struct sim *s);
+void vdrain_set_up(struct sim *s);
+void vdrain_end(struct sim *s);
+void vdrain_ended(void *world, enum core_drain_end how);
+/* A node is to run the daemon again after a while */
+void fault_stop_for_a_while(struct sim *s, struct vnode *n);
+
 /* ---- check.c ------------------------------------------------------------------------------- */
 
 void sim_fail(struct sim *s, const char *what, const char *format, ...)
@@ -600,7 +620,10 @@ struct sim {
 	bool has_bad_files; /* a record cannot be given away, taken in, or read now and then */
 	bool has_traverses;
 	bool has_readers; /* databases in read-only mode, and clients that only read */
-	struct random detaches, restores, pushes, links;
+	struct random detaches, restores, pushes, drains, links;
+	bool is_rolling, has_drains;
+	uint32_t drain_timeout_ms;
+	uint64_t drained; /* engines that have handed over all */
 	bool has_pushes; /* clients have records pushed to all nodes now and then */
 	bool has_detaches;
 	uint32_t detached;
@@ -651,6 +674,8 @@ struct sim {
 	uint32_t dbs, files, keys, chains; /* files: dbs, and perhaps one that comes and goes */
 	char key_name[SIM_KEYS][24];
 	char db_name[SIM_FILES][24];
+	uint16_t written[SIM_FILES][SIM_KEYS][SIM_WRITERS]; /* all that there ever was */
+	bool has_lost; /* an engine that was active has ended, and had not handed over all */
 	uint16_t emptied[SIM_FILES][SIM_KEYS][SIM_WRITERS];
 	uint16_t deleted[SIM_FILES][SIM_KEYS][SIM_WRITERS]; /* its last content, by the daemon */
 	struct vgiven given[SIM_FILES][SIM_KEYS][16]; /* the last hand-offs */

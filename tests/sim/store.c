@@ -266,7 +266,8 @@ enum { BAD_GIVE = 8, BAD_TAKE = 400, BAD_READ = 2000 };
 
 static bool vstore_fails(struct sim *s, uint32_t once_in)
 {
-	return s->has_bad_files && !s->is_healing && random_next(&s->bad_files) % once_in == 0;
+	return s->has_bad_files && !s->is_healing && (once_in == BAD_GIVE || !s->is_rolling) &&
+	       random_next(&s->bad_files) % once_in == 0;
 }
 
 int vstore_get(void *world, uint32_t db_id, struct slice key, struct record_header *h,

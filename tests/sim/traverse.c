@@ -211,6 +211,13 @@ void vtraverse_moved(struct sim *s, uint32_t db, uint32_t key)
 			v->traverse.is_owed[key] = false;
 }
 
+void vtraverse_engine_leaves(struct vengine *e)
+{
+	if (e->traverse.is_going)
+		core_client_gone(e->core, e->traverse.client);
+	e->traverse.is_going = false;
+}
+
 void vtraverse_failed(void *world, uint64_t client, uint32_t db_id, bool is_ext, const char *why)
 {
 	struct vengine *e = world;
@@ -282,7 +289,7 @@ static void vtraverse_on_turn(struct sim *s, void *object, void *data, uint64_t 
 	if (!e->is_running || e->is_quitting || s->is_quiet)
 		return;
 	event_after(s, vtraverse_delay(s, 10 * s->think_us), vtraverse_on_turn, e, NULL, 0);
-	if (!vengine_can_run(e))
+	if (!vengine_serves(e))
 		return;
 	if (e->traverse.is_going) {
 		if (vtraverse_below(s, 20) == 0) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 if HAVE_CMOCKA
-core_tests = tests/unit/test_core tests/unit/test_commit tests/unit/test_detach tests/unit/test_core_view tests/unit/test_roster \
+core_tests = tests/unit/test_core tests/unit/test_commit tests/unit/test_detach tests/unit/test_drain tests/unit/test_core_view tests/unit/test_roster \
 	tests/unit/test_link tests/unit/test_push tests/unit/test_traverse tests/unit/test_vacuum
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
@@ -19,6 +19,11 @@ tests_unit_test_detach_SOURCES = \
 	tests/unit/test_detach.c tests/unit/core_world.c tests/unit/core_world.h
 tests_unit_test_detach_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_detach_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
+
+tests_unit_test_drain_SOURCES = \
+	tests/unit/test_drain.c tests/unit/core_world.c tests/unit/core_world.h
+tests_unit_test_drain_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_drain_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
 
 tests_unit_test_core_view_SOURCES = \
 	tests/unit/test_core_view.c tests/unit/core_world.c tests/unit/core_world.h

@@ -238,6 +238,14 @@ static void w_persist(void *v, uint32_t generation, const struct incarnation *ac
 	((struct world *)v)->persist_generation = generation;
 }
 
+static void w_drained(void *v, enum core_drain_end how)
+{
+	struct world *w = v;
+
+	w->drains++;
+	w->drain_end = how;
+}
+
 static const struct core_ops ops = {
 	.now_ms = w_now,
 	.log = w_log,
@@ -281,6 +289,7 @@ static const struct core_ops ops = {
 	.fence_watch = w_incarnation,
 	.fence_request = w_fence_request,
 	.persist = w_persist,
+	.drained = w_drained,
 	.status_changed = w_nothing,
 };
 

@@ -332,6 +332,7 @@ static void test_numbers(void **state)
 	assert_int_equal(PACKET_PREPARE, 21);
 	assert_int_equal(PACKET_ERASED, 32);
 	assert_int_equal(PACKET_PUSHED, 34);
+	assert_int_equal(PACKET_DRAINED, 38);
 	assert_int_equal(CONTROL_STATE, 1);
 	assert_int_equal(CONTROL_VOTE, 12);
 	assert_int_equal(CONTROL_LINKS, 13);

@@ -98,6 +98,7 @@ static void begin_with(struct fake *f, enum core_bug bug)
 {
 	const struct supervise_config config = {
 		.pnn = 3,
+		.drain_timeout_ms = 7000,
 		.stop_timeout_ms = 5000,
 		.retire_timeout_ms = 3000,
 		.hang_timeout_ms = 10000,
@@ -314,6 +315,8 @@ static void an_engine_that_does_not_stop_is_killed(void **state)
 	(void)state;
 	begin_running(&f);
 	supervise_stop(f.s);
+	/* what it has for its records, too */
+	assert_int_equal(supervise_deadline_ms(f.s), f.now + 7000 + 5000);
 	wait_deadline(&f);
 	assert_string_equal(f.did, "RSAK");
 	supervise_engine_ended(f.s, REASON_NONE);
