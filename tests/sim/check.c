@@ -479,12 +479,12 @@ static bool check_had_cut(const struct sim *s, uint32_t pnn)
 {
 	uint64_t while_us = (uint64_t)s->timeout_ms * 4000;
 
-	if (s->parted_us != 0 && s->now_us - s->parted_us < while_us)
+	if (s->parted_us != 0 && s->parted_us + while_us > s->now_us)
 		return true;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->is_blocked[i][pnn] || s->is_blocked[pnn][i] ||
 		    s->node[i].corosync.part != s->node[pnn].corosync.part ||
-		    (s->blocked_us[i][pnn] != 0 && s->now_us - s->blocked_us[i][pnn] < while_us))
+		    (s->blocked_us[i][pnn] != 0 && s->blocked_us[i][pnn] + while_us > s->now_us))
 			return true;
 	return false;
 }

@@ -314,12 +314,18 @@ static void vconn_on_deliver(struct sim *s, void *object, void *data, uint64_t n
 
 static void vconn_deliver_later(struct sim *s, struct vconn *c, int from)
 {
+	uint32_t a = c->end[from]->node->pnn, b = c->end[1 - from]->node->pnn;
+	uint64_t delay_us;
+
 	if (c->is_delivering[from] || c->pipe[from].len == 0)
 		return;
 	c->is_delivering[from] = true;
-	event_after(
-	    s, sim_delay(s, c->end[1 - from]->node->is_slow ? 8 * s->latency_us : s->latency_us),
-	    vconn_on_deliver, c, NULL, (uint64_t)from);
+	delay_us =
+	    sim_delay(s, c->end[1 - from]->node->is_slow ? 8 * s->latency_us : s->latency_us);
+	/* some of these in a row, and the link is as good as blocked */
+	if (delay_us > s->timeout_ms * 1000 / 16)
+		s->blocked_us[a][b] = s->blocked_us[b][a] = s->now_us + delay_us;
+	event_after(s, delay_us, vconn_on_deliver, c, NULL, (uint64_t)from);
 }
 
 void vlink_wake(struct sim *s, struct vengine *e, uint32_t pnn)

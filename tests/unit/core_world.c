@@ -325,6 +325,7 @@ struct core *node_cold(struct world *w)
 				      .address = "127.0.0.1",
 				      .fences_at_once = true,
 				      .revoke_timeout_ms = 10000,
+				      .peer_timeout_ms = 10000,
 				      .fence_grace_ms = 30000,
 				      .last_generation = 3,
 				      .last_active = active,
@@ -346,6 +347,7 @@ struct core *node_alone(struct world *w)
 				      .address = "127.0.0.1",
 				      .lock_timeout_ms = 1000,
 				      .revoke_timeout_ms = 10000,
+				      .peer_timeout_ms = 10000,
 				      .fence_grace_ms = 30000 };
 	struct core_member self = { .pnn = 0, .pid = 1 };
 	struct core *c;
