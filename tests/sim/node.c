@@ -652,6 +652,7 @@ void vnode_pause(struct sim *s, struct vnode *n, bool is_paused)
 		return;
 	sim_trace(s, "node %u: %s", n->pnn, is_paused ? "stands still" : "goes on");
 	n->is_paused = is_paused;
+	n->stalled_us = s->now_us;
 	corosync_stall(s, n, is_paused);
 	if (is_paused)
 		return;
@@ -667,6 +668,7 @@ void vnode_pause_engine(struct sim *s, struct vnode *n, bool is_paused)
 		return;
 	sim_trace(s, "node %u: engine %s", n->pnn, is_paused ? "stands still" : "goes on");
 	n->is_engine_paused = is_paused;
+	n->stalled_us = s->now_us;
 	if (!is_paused && n->engine != NULL && n->engine->is_running)
 		vengine_resumed(s, n->engine);
 }

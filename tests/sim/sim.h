@@ -485,6 +485,7 @@ struct vnode {
 	bool is_up;	/* the host has power */
 	bool is_paused; /* corosync, supervisor and engine stand still; clients do not */
 	bool is_engine_paused;
+	uint64_t stalled_us; /* when the node or its engine stood still last, 0: never */
 	bool is_local_lock; /* its recovery lock is a local file */
 	bool is_lock_hung;
 	bool is_slow;
