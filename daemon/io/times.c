@@ -29,7 +29,7 @@ static const struct times_row times_table[] = {
 	{ .has_detection = true,
 	  .limit = OPTION_peer_timeout,
 	  .left = "corosync's token plus consensus",
-	  .otherwise = "a node that corosync is about to drop is reported by its peers first" },
+	  .otherwise = "a node that corosync is about to drop is evicted by its peers first" },
 	{ .factor = 2,
 	  .option = OPTION_retire_timeout,
 	  .extra_ms = 1000,
@@ -58,8 +58,13 @@ int times_check(size_t i, const struct options *o, const struct cluster_settings
 	limit_ms = o->number[row->limit];
 	if (left_ms < limit_ms)
 		return 0;
-	snprintf(text, size, "%s (%" PRIu64 " ms) should be below %s (%" PRIu64 " ms), or else %s",
-		 row->left, left_ms, option_table[row->limit].name, limit_ms, row->otherwise);
+	snprintf(text, size,
+		 "%s (%" PRIu64 " ms) should be below %s (%" PRIu64 " ms), or else %s; raise %s "
+		 "above %" PRIu64 " ms, or lower %s",
+		 row->left, left_ms, option_table[row->limit].name, limit_ms, row->otherwise,
+		 option_table[row->limit].name, left_ms,
+		 row->has_detection ? "token and consensus in corosync.conf"
+				    : option_table[row->option].name);
 	return 1;
 }
 

@@ -339,6 +339,7 @@ void fault_begin(struct sim *s)
 		/* What may have a node fenced after all: a client that keeps a lock, and a list of
 		 * who runs that is delivered to one who was started after it was sent */
 		s->long_hold_percent = 0;
+		s->is_late = false;
 		s->cpg_us = s->cpg_us < 1000 ? s->cpg_us : 1000;
 	}
 	if (s->faults != 0)

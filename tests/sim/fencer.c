@@ -58,7 +58,7 @@ static void vfencer_on_end(struct sim *s, void *object, void *data, uint64_t num
 			vengine_ipc(s, e, VIPC_FENCED, e->watch[k].inc,
 				    sim_chance(s, 15) && !s->is_healing
 					? sim_between(s, 0, s->timeout_ms * 10000)
-					: sim_delay(s, 5000));
+					: sim_delay(s, 5000) + sim_lateness(s));
 			if (s->fenced_n < SIM_FACTS)
 				s->fenced[s->fenced_n++].inc = e->watch[k].inc;
 		}

@@ -49,6 +49,13 @@ uint64_t sim_between(struct sim *s, uint64_t a, uint64_t b)
 	return a >= b ? a : a + random_next(&s->random) % (b - a + 1);
 }
 
+uint64_t sim_lateness(struct sim *s)
+{
+	if (!s->is_late || s->is_healing || random_next(&s->delays) % 2 == 0)
+		return 0;
+	return random_next(&s->delays) % (s->timeout_ms * 6000ULL);
+}
+
 uint64_t sim_delay(struct sim *s, uint64_t typical_us)
 {
 	uint32_t kind = sim_below(s, 64);

@@ -345,6 +345,8 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->pushes, seed ^ 0x9A51);
 	random_seed(&s->links, seed ^ 0x11A4);
 	random_seed(&s->drains, seed ^ 0xD2A14);
+	random_seed(&s->delays, seed ^ 0xDE1A7);
+	s->is_late = random_next(&s->delays) % 4 == 0;
 	s->has_pushes = random_next(&s->pushes) % 3 == 0;
 	s->has_long_sweeps = seed % 4 == 0;
 	s->has_detaches = random_next(&s->detaches) % 4 == 3;
@@ -360,6 +362,7 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	}
 	sim_set_up(s);
 	vdrain_set_up(s);
+	s->is_late &= !s->is_rolling;
 	s->has_lasting_cut =
 	    random_next(&s->links) % 4 == 0 && s->n > 1 && !s->is_rolling;
 	for (uint32_t i = 0; i < s->n; i++)

@@ -55,6 +55,7 @@ uint32_t sim_below(struct sim *s, uint32_t n); /* 0 .. n-1; 0 for n == 0 */
 bool sim_chance(struct sim *s, uint32_t percent);
 uint64_t sim_between(struct sim *s, uint64_t a, uint64_t b); /* both included */
 uint64_t sim_delay(struct sim *s, uint64_t typical_us); /* mostly below, now and then far above */
+uint64_t sim_lateness(struct sim *s); /* 0, or up to some time-outs, where this run is late */
 
 /* ---- event.c ------------------------------------------------------------------------------- */
 
@@ -191,7 +192,7 @@ struct vfile {
 	bool is_freezing, is_frozen;
 	bool is_retiring, is_retired; /* retired: wiped, no client can write any more */
 	bool is_bad; /* it could not be read, or not take a record in: its engine ends */
-	uint64_t freeze_round;
+	uint64_t freeze_round, retire_round;
 	uint32_t core_locks; /* held by the core: none when an event is over */
 };
 bool vstore_client_lock(struct sim *s,
@@ -621,10 +622,11 @@ struct sim {
 	bool has_bad_files; /* a record cannot be given away, taken in, or read now and then */
 	bool has_traverses;
 	bool has_readers; /* databases in read-only mode, and clients that only read */
-	struct random detaches, restores, pushes, drains, links;
+	struct random detaches, restores, pushes, drains, links, delays;
 	bool is_rolling, has_drains;
 	uint32_t drain_timeout_ms;
 	uint64_t drained; /* engines that have handed over all */
+	bool is_late; /* freezes, retiring and news of fencing take longer than any time-out */
 	bool has_pushes; /* clients have records pushed to all nodes now and then */
 	bool has_detaches;
 	uint32_t detached;

@@ -544,8 +544,8 @@ void vstore_freeze(void *world)
 	e->file.is_freezing = true;
 	e->file.freeze_round++;
 	sim_trace(e->sim, "node %u: freeze", e->node->pnn);
-	event_after(e->sim, sim_delay(e->sim, e->sim->store_us), vstore_on_freeze, e, NULL,
-		    e->file.freeze_round);
+	event_after(e->sim, sim_delay(e->sim, e->sim->store_us) + sim_lateness(e->sim),
+		    vstore_on_freeze, e, NULL, e->file.freeze_round);
 }
 
 static void vstore_thaw(struct sim *s, struct vengine *e)
@@ -597,12 +597,11 @@ static void vstore_on_retired(struct sim *s, void *object, void *data, uint64_t 
 	struct vengine *e = object;
 
 	(void)data;
-	(void)number;
 	if (!e->node->is_up || e->file.is_retired || !e->node->supervisor.is_running ||
-	    !e->file.is_retiring)
+	    !e->file.is_retiring || e->file.retire_round != number)
 		return;
 	if (e->node->is_paused) {
-		event_after(s, 5000, vstore_on_retired, e, NULL, 0);
+		event_after(s, 5000, vstore_on_retired, e, NULL, number);
 		return;
 	}
 	e->file.is_retired = true;
@@ -630,7 +629,8 @@ static void vstore_retire_step(struct sim *s, struct vengine *e)
 			chain->holder = VHOLDER_RETIRE;
 		}
 	}
-	event_after(s, sim_delay(s, s->store_us), vstore_on_retired, e, NULL, 0);
+	event_after(s, sim_delay(s, s->store_us) + sim_lateness(s), vstore_on_retired, e, NULL,
+		    e->file.retire_round);
 }
 
 void vstore_retire(struct sim *s, struct vengine *e, bool kill_holders)
@@ -649,6 +649,7 @@ void vstore_retire(struct sim *s, struct vengine *e, bool kill_holders)
 	if (e->file.is_retiring)
 		return;
 	e->file.is_retiring = true;
+	e->file.retire_round++;
 	vstore_retire_step(s, e);
 }
 
