@@ -38,6 +38,7 @@
 #include "traverse.h"
 
 #define READ_MS		60000U /* a client may hold one of the chains */
+#define LEAVING_READ_MS 2000U  /* ... for ever: the other databases do not wait for it */
 #define CONGESTED_MS	50U
 #define LEAVING_REST_MS 50U   /* something could not be given away */
 #define STAYING_REST_MS 1000U /* something was here */
@@ -342,7 +343,7 @@ static void pass_go_on(struct core *c)
 	r.chain = d->pass_chain;
 	r.cookie = d->cookie = ++traverses_get(c)->last_cookie;
 	d->is_reading = true;
-	d->pass_ms = core_now(c) + READ_MS;
+	d->pass_ms = core_now(c) + (d->mode == DRAIN_LEAVING ? LEAVING_READ_MS : READ_MS);
 	c->ops->traverse_read(c->world, &r);
 }
 

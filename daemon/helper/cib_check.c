@@ -248,7 +248,8 @@ static void check_operations(const struct check *c, const struct cib_primitive *
 		      2 * ms[OPTION_retire_timeout] + ms[OPTION_state_timeout] +
 			  2 * ms[OPTION_lock_timeout] + START_MARGIN_MS);
 	check_timeout(c, p, "stop", CIB_RULE_STOP_TIMEOUT,
-		      ms[OPTION_stop_timeout] + 2 * ms[OPTION_retire_timeout] + STOP_MARGIN_MS);
+		      ms[OPTION_drain_timeout] + ms[OPTION_stop_timeout] +
+			  2 * ms[OPTION_retire_timeout] + STOP_MARGIN_MS);
 }
 
 /* The options that the resource's parameters make; each that is not valid is a finding */

@@ -313,6 +313,7 @@ static int signals_watch(struct supervisor *s)
 int supervisor_begin(struct supervisor *s, struct start_error *e)
 {
 	struct supervise_config config = {
+		.drain_timeout_ms = (uint32_t)s->options.number[OPTION_drain_timeout],
 		.stop_timeout_ms = (uint32_t)s->options.number[OPTION_stop_timeout],
 		.retire_timeout_ms = (uint32_t)s->options.number[OPTION_retire_timeout],
 		.hang_timeout_ms = (uint32_t)s->options.number[OPTION_hang_timeout],

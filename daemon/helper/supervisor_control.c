@@ -47,6 +47,8 @@ static struct control_view control_look(const struct supervisor *s)
 		v.state = end == REASON_NONE ? "stopping" : "failed";
 		v.reason = end == REASON_NONE ? REASON_STOPPING : end;
 		v.detail = end == s->engine.last ? s->engine.last_text : "";
+		if (supervise_state(s->machine) == SUPERVISE_STOPPING)
+			v.detail = en->text; /* it hands its records over */
 		v.is_settled = true;
 	} else if (s->engine.pid != 0 && en->is_known && en->is_active) {
 		v.state = "active";

@@ -324,6 +324,18 @@ failed:
 	return rc;
 }
 
+void clients_leave(struct engine *e)
+{
+	struct clients *s = e->clients;
+	struct client *cl;
+
+	client_socket_close(s);
+	for (size_t i = 0; i < s->slots; i++)
+		if ((cl = client_at(s, i)) != NULL)
+			client_kill(cl, NULL);
+	clients_flush(e);
+}
+
 void clients_close(struct engine *e)
 {
 	struct clients *s = e->clients;

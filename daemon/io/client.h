@@ -11,6 +11,8 @@
 /* Listens on path (mode 0700); -EADDRINUSE when a daemon answers there already */
 int clients_open(struct engine *e, const char *path);
 void clients_close(struct engine *e);
+/* The engine is about to end: those that are connected are disconnected, and no others come */
+void clients_leave(struct engine *e);
 
 /* The core's ops for clients (core.h has what they mean) */
 void clients_call_reply(struct engine *e, uint64_t client, uint32_t reqid, struct slice data);

@@ -114,6 +114,17 @@ void engine_stop(struct engine *e, enum reason why, const char *text)
 	qb_loop_stop(e->loop);
 }
 
+void engine_leave(struct engine *e)
+{
+	if (e->is_leaving || e->is_stopping)
+		return;
+	e->is_leaving = true;
+	log_notice("asked to stop: the clients are disconnected, and the records of this node handed over");
+	clients_leave(e);
+	core_leave(e->core, (uint32_t)e->options->number[OPTION_drain_timeout]);
+	engine_after_event(e);
+}
+
 /* ---- start -------------------------------------------------------------------------------------
  */
 

@@ -29,7 +29,7 @@ struct engine {
 	char node_name[CORE_NAME_SIZE];
 	uint64_t boot_id;
 	int64_t start_time_us; /* wall clock, microseconds since 1970 */
-	bool is_stopping, is_joined;
+	bool is_stopping, is_leaving, is_joined;
 
 	/* The options as handed down, without the boot id: for the helpers' command lines; [0] is
 	 * free for the program's name */
@@ -55,6 +55,9 @@ void engine_settings_changed(struct engine *e);
 /* Joins the CPG group, once: when Pacemaker has told its verdict about this node, which STATE has
  * to carry, or has let us wait for too long */
 void engine_join(struct engine *e);
+/* A clean stop was asked for: the clients are ended, the core hands its records over, and then, or when
+ * drain_timeout is over, engine_stop() */
+void engine_leave(struct engine *e);
 /* End this engine in order: leaves the loop, tells the supervisor why, closes the clients. Returns:
  * the caller goes on unwinding; the core is given no event any more. May be called inside an op. */
 void engine_stop(struct engine *e, enum reason why, const char *text);

@@ -234,6 +234,13 @@ static void op_persist(void *world, uint32_t generation, const struct incarnatio
 	helpers_persist(world, generation, active, n);
 }
 
+/* The core has said in the log how it ended */
+static void op_drained(void *world, enum core_drain_end how)
+{
+	(void)how;
+	engine_stop(world, REASON_STOPPING, "asked to stop");
+}
+
 /* Told after the event: what is told comes from core_status(), and we are inside the core now */
 static void op_status_changed(void *world)
 {
@@ -285,5 +292,6 @@ const struct core_ops engine_ops = {
 	.fence_watch = op_fence_watch,
 	.fence_request = op_fence_request,
 	.persist = op_persist,
+	.drained = op_drained,
 	.status_changed = op_status_changed,
 };

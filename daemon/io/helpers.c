@@ -117,7 +117,7 @@ static void supervisor_packet(struct channel *ch, enum ipc_type type, struct cur
 
 	switch (type) {
 	case IPC_STOP:
-		engine_stop(e, REASON_STOPPING, "asked to stop");
+		engine_leave(e);
 		return;
 	case IPC_RESOLVED:
 		if (cursor_u32(c, &inc.pnn) || cursor_u64(c, &inc.boot_id) || cursor_u32(c, &flag))

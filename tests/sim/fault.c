@@ -329,10 +329,8 @@ void fault_begin(struct sim *s)
 		if (sim_chance(s, 10))
 			s->faults = (1U << FAULT_KINDS) - 1;
 	} while (s->faults == 0);
-	if (s->is_rolling) { /* and only what loses nothing */
+	if (s->is_rolling) /* and only what loses nothing */
 		s->faults &= 1U << FAULT_BREAK_LINK | 1U << FAULT_SLOW;
-		s->long_hold_percent = 0;
-	}
 	if (sim_chance(s, 30) && (s->faults & 1U << FAULT_CUT) != 0)
 		fault_cut(s);
 	if (s->faults == 1U << FAULT_STOP_ALL || fault_is_of_links(s)) {
