@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include "daemon/io/control_number.h"
+#include "lib/cursor.h"
 #include "lib/cotdb.h"
 #include "supervisor_ask.h"
 
@@ -76,6 +77,29 @@ int ask_failed(struct tool *t, int error)
 		    "the daemon runs, but its engine does not serve clients; see cotdb "
 		    "status");
 	return tool_fail_errno(t, error, t->client_socket);
+}
+
+int ask_control_or_fail(struct tool *t, uint32_t opcode, uint32_t value)
+{
+	uint8_t data[4];
+	struct writer w = writer_of(data, sizeof(data));
+	struct cotdb_control c = { .opcode = opcode, .data = data, .len_bytes = sizeof(data) };
+	struct cotdb_reply reply = { 0 };
+	struct cotdb *h = NULL;
+	int rc = ask_connect(t, &h), code = TOOL_EXIT_OK;
+
+	writer_u32(&w, value);
+	if (rc == 0) {
+		c.pnn = cotdb_pnn(h);
+		cotdb_set_timeout(h, (int)tool_left_ms(t));
+		rc = cotdb_control(h, &c, &reply);
+	}
+	if (rc != 0)
+		code = ask_failed(t, rc);
+	else if (reply.status != 0)
+		code = ask_failed(t, -EOPNOTSUPP);
+	cotdb_close(h);
+	return code;
 }
 
 int ask_status_or_fail(struct tool *t, struct json_object **status)

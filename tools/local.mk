@@ -4,6 +4,7 @@ cotdb_SOURCES = \
 	tools/ask.c \
 	tools/ask.h \
 	tools/command_check.c \
+	tools/command_drain.c \
 	tools/command_parts.c \
 	tools/command_ping.c \
 	tools/command_reasons.c \

@@ -144,6 +144,20 @@ static void print_pacemaker(struct json_object *status, struct table *t)
 		   *text != '\0' ? ": " : "", text);
 }
 
+static void print_draining(struct json_object *status, struct table *t)
+{
+	const char *state = field_text(status, "draining.state", "off");
+
+	if (strcmp(state, "off") == 0)
+		return;
+	table_add(t, "Draining");
+	table_addf(t, "%s: %s records handed over, %s left", state,
+		   field_text(status, "draining.given", "?"),
+		   field_number(status, "draining.passes", 0) == 0
+		       ? "not known yet how many"
+		       : field_text(status, "draining.left", "?"));
+}
+
 static void print_summary(struct json_object *status, FILE *out)
 {
 	struct table t;
@@ -188,6 +202,7 @@ static void print_summary(struct json_object *status, FILE *out)
 		   field_text(status, "records.created", "?"),
 		   field_text(status, "records.adopted", "?"),
 		   field_number(status, "records.orphans", 0) > 0 ? ", more of them to come" : "");
+	print_draining(status, &t);
 	table_add(&t, "Vacuuming");
 	table_addf(&t, "%s records deleted as their lmaster, %s to be looked at",
 		   field_text(status, "vacuuming.deleted", "?"),
@@ -256,7 +271,8 @@ void status_text_nodes(struct json_object *status, FILE *out, const char *indent
 		table_add(&t, is_self					? "self"
 			      : field_bool(node, "is_connected", false) ? "up"
 									: "-");
-		table_addf(&t, "%s%s%s",
+		table_addf(&t, "%s%s%s%s",
+			   field_bool(node, "is_draining", false) ? "it drains; " : "",
 			   field_bool(node, "is_fencing_pending", false)
 			       ? "an earlier run of it waits for fencing"
 			       : "",

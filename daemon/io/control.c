@@ -94,7 +94,8 @@ static int32_t control_check(const struct control_request *r, struct control_ans
 	const struct control_row *row = control_row(r->opcode);
 
 	if (row == NULL)
-		return r->opcode == COTDB_CONTROL_STATUS && r->data.len == 0
+		return (r->opcode == COTDB_CONTROL_STATUS && r->data.len == 0) ||
+			       (r->opcode == COTDB_CONTROL_DRAIN && r->data.len == 4)
 			   ? 0
 			   : control_refuse(a, "control %u is unknown", r->opcode);
 	if (row->use == CONTROL_USE_RETIRED)

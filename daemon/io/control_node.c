@@ -349,6 +349,17 @@ int32_t control_echo(struct control_request *r, struct control_answer *a)
 	return 0;
 }
 
+int32_t control_drain(struct control_request *r, struct control_answer *a)
+{
+	struct cursor c = cursor_of(r->data.p, r->data.len);
+	uint32_t is_wanted;
+
+	if (cursor_u32(&c, &is_wanted) || is_wanted > 1)
+		return control_refuse(a, "malformed data of a control of cotdb's own");
+	core_drain(r->engine->core, is_wanted != 0);
+	return 0;
+}
+
 int32_t control_status(struct control_request *r, struct control_answer *a)
 {
 	int rc = status_json(r->clients, &a->data);

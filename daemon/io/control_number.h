@@ -5,5 +5,6 @@
 #define COTDB_CONTROL_NUMBER_H
 
 #define COTDB_CONTROL_STATUS 0x434F0001U /* no data -> JSON text with its NUL (status.c) */
+#define COTDB_CONTROL_DRAIN 0x434F0002U  /* u32: 1 drain, 0 no longer -> no data */
 
 #endif

@@ -97,5 +97,7 @@ control_handler control_handler_of(uint32_t opcode)
 {
 	if (opcode == COTDB_CONTROL_STATUS)
 		return control_status;
+	if (opcode == COTDB_CONTROL_DRAIN)
+		return control_drain;
 	return opcode < sizeof(handlers) / sizeof(handlers[0]) ? handlers[opcode] : NULL;
 }

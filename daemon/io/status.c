@@ -13,6 +13,9 @@
  *    "reason": "none", "sentence": "active", "text": "", "waiting_ms": 0,
  *       (reason.def: why it is not active; text: for whom or what it waits; waiting_ms: for how
  *        long, 0 when active)
+ *    "draining": { "state": "off" | "draining" | "drained" (nothing was found that this node owns) |
+ *                  "leaving" (the daemon is being stopped), "for_ms": 0, "given": 0 (records, since then),
+ *                  "left": 0 (that the last look at all files could not give away), "passes": 0 },
  *    "active_ms": 1000,                        (0 when not active)
  *    "generation": 17,
  *    "leader": { "pnn": 0, "name": "node1" },  (null: none is known)
@@ -31,7 +34,7 @@
  *    "nodes": [ { "pnn": 0, "nodeid": 1, "name": "node1", "address": "192.0.2.1", "is_self": true,
  *                 "state": "absent" | "member" | "kept-out" | "active", "reason": "none",
  *                 "sentence": "active", "boot_id": "...", "is_connected": true,
- *                 "is_fencing_pending": false, "queued_bytes": 0 }, ... ],
+ *                 "is_fencing_pending": false, "is_draining": false, "queued_bytes": 0 }, ... ],
  *    "databases": [ { "name": "locking.tdb", "db_id": "0x7132c184",
  *                     "type": "volatile" | "persistent" | "replicated",
  *                     "path": "/run/cotdb/volatile/locking.tdb.0" (null: not open yet),
@@ -153,6 +156,24 @@ static void add_view(json *to, const struct clients *s, const struct core_status
 	add_number(to, "waiting_ms", c->is_active ? 0 : since(now_ms, c->since_ms));
 	add_number(to, "active_ms", c->is_active ? since(now_ms, c->since_ms) : 0);
 	add_number(to, "generation", c->generation);
+}
+
+static json *draining_json(const struct core_status *c, uint64_t now_ms)
+{
+	static const char *const state[] = {
+		[CORE_DRAIN_OFF] = "off",
+		[CORE_DRAIN_DRAINING] = "draining",
+		[CORE_DRAIN_DRAINED] = "drained",
+		[CORE_DRAIN_LEAVING] = "leaving",
+	};
+	json *to = json_object_new_object();
+
+	add_text(to, "state", state[c->drain]);
+	add_number(to, "for_ms", since(now_ms, c->drain_since_ms));
+	add_number(to, "given", c->drain_given);
+	add_number(to, "left", c->drain_left);
+	add_number(to, "passes", c->drain_passes);
+	return to;
 }
 
 static json *leader_json(struct engine *e, uint32_t pnn)
@@ -285,6 +306,7 @@ static json *peer_json(struct engine *e, const struct core_node_status *n)
 	add_boot_id(to, n->boot_id);
 	add_bool(to, "is_connected", n->is_connected);
 	add_bool(to, "is_fencing_pending", n->is_pending);
+	add_bool(to, "is_draining", n->is_draining);
 	add_number(to, "queued_bytes", n->queued_bytes);
 	return to;
 }
@@ -514,6 +536,7 @@ int status_json(struct clients *s, struct writer *w)
 	add_text(to, "version", PACKAGE_VERSION);
 	json_object_object_add(to, "node", node_json(e));
 	add_view(to, s, &c, now_ms);
+	json_object_object_add(to, "draining", draining_json(&c, now_ms));
 	json_object_object_add(to, "leader", leader_json(e, s->leader));
 	json_object_object_add(to, "gates", gates_json(&c, now_ms));
 	json_object_object_add(to, "recovery_lock", lock_json(e, &c));

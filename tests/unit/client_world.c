@@ -51,6 +51,7 @@ struct core {
 	uint32_t records_left;
 	bool is_commit_hanging;
 	uint64_t committing; /* the client; 0: none */
+	bool is_draining;
 };
 
 /* ---- core
@@ -66,6 +67,7 @@ void core_status(const struct core *c, struct core_status *s)
 		.reason = c->is_active ? REASON_NONE : REASON_NO_QUORUM,
 		.since_ms = 1,
 		.calls = c->calls,
+		.drain = c->is_draining ? CORE_DRAIN_DRAINING : CORE_DRAIN_OFF,
 	};
 	s->gate[CORE_GATE_QUORUM].is_open = c->is_active;
 	s->gate[CORE_GATE_QUORUM].reason = REASON_NO_QUORUM;
@@ -251,6 +253,11 @@ void core_commit(struct core *c, uint64_t client, uint32_t reqid, uint32_t db_id
 bool core_is_committing(const struct core *c, uint64_t client)
 {
 	return c->committing == client;
+}
+
+void core_drain(struct core *c, bool is_wanted)
+{
+	c->is_draining = is_wanted;
 }
 
 void core_vacuum_schedule(struct core *c, uint32_t db_id, struct slice key)

@@ -270,6 +270,29 @@ static bool status_says(struct peer *p, const char *words)
 	return strstr(text, words) != NULL;
 }
 
+static void test_drain(void **state)
+{
+	struct peer *p = peer_open();
+	struct answer a;
+	uint8_t data[4];
+	struct writer w = writer_of(data, sizeof(data));
+
+	(void)state;
+	assert_true(status_says(p, "\"draining\":{\"state\":\"off\","));
+	assert_int_equal(peer_control(p, 0, COTDB_CONTROL_DRAIN, NULL, 0, &a), -1);
+	writer_u32(&w, 2);
+	assert_int_equal(peer_control(p, 0, COTDB_CONTROL_DRAIN, data, sizeof(data), &a), -1);
+	w = writer_of(data, sizeof(data));
+	writer_u32(&w, 1);
+	assert_int_equal(peer_control(p, 0, COTDB_CONTROL_DRAIN, data, sizeof(data), &a), 0);
+	assert_true(status_says(p, "\"draining\":{\"state\":\"draining\","));
+	w = writer_of(data, sizeof(data));
+	writer_u32(&w, 0);
+	assert_int_equal(peer_control(p, 0, COTDB_CONTROL_DRAIN, data, sizeof(data), &a), 0);
+	assert_true(status_says(p, "\"draining\":{\"state\":\"off\","));
+	peer_close(p);
+}
+
 static int32_t tcp(struct peer *p, uint32_t dest, uint32_t opcode, uint16_t port)
 {
 	struct ctdb_connection t;
@@ -356,6 +379,7 @@ static int tests_run(void)
 		ACTIVE(test_tunables),
 		ACTIVE(test_status_json),
 		ACTIVE(test_status_of_many),
+		ACTIVE(test_drain),
 		ACTIVE(test_tcp),
 		ACTIVE(test_refused),
 	};

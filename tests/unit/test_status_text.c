@@ -23,6 +23,7 @@ static const char good[] =
     "\"recovery_lock\":{\"path\":\"/clusterfs/.lock\",\"is_held_here\":false,\"is_alive\":true},"
     "\"allow_unfenced\":true,\"corosync\":{\"is_quorate\":true,\"is_encrypted\":false},"
     "\"warnings\":[\"a first warning\",7],"
+    "\"draining\":{\"state\":\"draining\",\"given\":70,\"left\":3,\"passes\":2},"
     "\"traverses\":{\"begun\":9,\"now\":0,\"records\":70,\"incomplete\":2},"
     "\"nodes\":[{\"pnn\":0,\"nodeid\":1,\"name\":\"node1\",\"address\":\"192.0.2.1\",\"is_self\":"
     "true,"
@@ -72,6 +73,7 @@ static void test_good(void **state)
 		"node3 (pnn 2)",
 		"encryption OFF",
 		"/clusterfs/.lock, not held by this node\n",
+		"draining: 70 records handed over, 3 left\n",
 		"2 of 9 were not complete",
 		"quorum   open\n",
 		"fencing  CLOSED  4 s    waiting until a departed node is fenced: node2(2) "
