@@ -3,7 +3,7 @@ dist_noinst_SCRIPTS += tests/run
 EXTRA_DIST += tests/runner.py
 dist_noinst_SCRIPTS += .ci/run
 EXTRA_DIST += tests/cluster/harness.py \
-	tests/cluster/test-calls-wait tests/cluster/test-clean-stop tests/cluster/test-cli tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-hang-engine tests/cluster/test-kill-daemon \
+	tests/cluster/test-calls-wait tests/cluster/test-clean-stop tests/cluster/test-cli tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-drain tests/cluster/test-hang-engine tests/cluster/test-kill-daemon \
 	tests/cluster/test-five-nodes tests/cluster/test-kill-engine tests/cluster/test-kill-node \
 	tests/cluster/test-ipv6 tests/cluster/test-lock-not-shared \
 	tests/cluster/test-lock-refused tests/cluster/long-lock-refused-kill \
@@ -15,6 +15,10 @@ tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c
 tests_cluster_hold_lock_LDADD = libcotdb.la
 # no wrapper script: it is copied into a node, where libcotdb is installed
 tests_cluster_hold_lock_LDFLAGS = -no-install
+noinst_PROGRAMS += tests/cluster/many-records
+tests_cluster_many_records_SOURCES = tests/cluster/many-records.c
+tests_cluster_many_records_LDADD = libcotdb.la
+tests_cluster_many_records_LDFLAGS = -no-install
 EXTRA_DIST += tests/ctdb/peer.py tests/ctdb/test-commands tests/ctdb/test-commit-kill tests/ctdb/test-controls tests/ctdb/test-malformed tests/ctdb/test-cut tests/ctdb/test-persistent tests/ctdb/test-readonly tests/ctdb/test-samba tests/ctdb/test-traverse
 EXTRA_DIST += tests/samba/smb.py tests/samba/torture.py tests/samba/load.py tests/samba/compare-torture tests/samba/ctdbd-passes tests/samba/long-compare tests/samba/long-kill tests/samba/test-serve tests/samba/test-torture
 EXTRA_DIST += tests/ctdb/test-vacuum
