@@ -141,7 +141,8 @@ static void record_give(struct core *c, const struct packet *f, struct record_he
 			     .dmaster = f->orig,
 			     .rsn = h.rsn,
 			     .key = f->key };
-	if ((f->is_definitive & FORWARD_IS_DRAIN) == 0 || !core_has_bug(c, CORE_BUG_DRAIN_NOT_TOLD))
+	if ((f->is_definitive & FORWARD_IS_DRAIN) == 0 || slot_lmaster(c, hash) == c->self ||
+	    !core_has_bug(c, CORE_BUG_DRAIN_NOT_TOLD))
 		packet_send(c, slot_lmaster(c, hash), &p);
 	if ((f->is_definitive & FORWARD_IS_DRAIN) != 0)
 		drain_given(c);

@@ -105,6 +105,7 @@ static void vread_on_read(struct sim *s, void *object, void *data, uint64_t numb
 			const struct vrecord *v = &db->record[k];
 
 			if (!v->is_present || (r->want.only_empty && v->n > 0) ||
+			    (!r->want.with_empty && v->n == 0) ||
 			    (r->want.dmaster != CORE_UNKNOWN_PNN &&
 			     v->header.dmaster != r->want.dmaster))
 				continue;
