@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 if HAVE_CMOCKA
 core_tests = tests/unit/test_core tests/unit/test_commit tests/unit/test_detach tests/unit/test_drain tests/unit/test_core_view tests/unit/test_roster \
-	tests/unit/test_link tests/unit/test_push tests/unit/test_traverse tests/unit/test_vacuum
+	tests/unit/test_link tests/unit/test_push tests/unit/test_slot tests/unit/test_traverse tests/unit/test_vacuum
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
 
@@ -39,6 +39,11 @@ tests_unit_test_push_SOURCES = \
 	tests/unit/test_push.c tests/unit/core_world.c tests/unit/core_world.h
 tests_unit_test_push_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_push_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
+
+tests_unit_test_slot_SOURCES = \
+	tests/unit/test_slot.c tests/unit/core_world.c tests/unit/core_world.h
+tests_unit_test_slot_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_slot_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
 
 tests_unit_test_traverse_SOURCES = \
 	tests/unit/test_traverse.c tests/unit/core_world.c tests/unit/core_world.h
