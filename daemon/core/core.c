@@ -136,7 +136,6 @@ void core_free(struct core *c)
 	view_free(c);
 	keystate_free_all(c);
 	location_reset(c);
-	free(c->locations.bucket);
 	message_free(c);
 	traverse_free(c);
 	vacuum_free(c);

@@ -9,7 +9,8 @@
  *   session.c   a pair's stream                     packet.c   what travels in it
  *   link.c      pairs that cannot exchange data
  *   request.c   what clients of this node wait for  record.c   giving and taking records
- *   location.c  the lmaster's table                 sweep.c    recovery
+ *   location.c  what the lmaster knows              sweep.c    recovery
+ *   location_table.c  its table                     resolve.c  who has it? in a recovery
  *   db.c        attach                              detach.c   and the end
  *   message.c   srvids
  *   keystate.c  what waits for a key                status.c   what it is doing
@@ -246,42 +247,50 @@ struct push {
 
 /* ---- location.c: where records are, at their lmaster ---- */
 
+#define LOCATION_NOBODY 0xFFFFU
 struct location {
 	struct location *next;
 	uint64_t rsn;
 	uint32_t hash;
 	uint32_t db_id;
-	uint32_t holder; /* owner if definitive, else who offers the best copy, or unknown */
-	uint16_t keylen_lo; /* length of the key: lo | hi << 16 */
-	uint8_t keylen_hi;
-	bool is_definitive;
-	bool is_sole; /* made new for holder in this generation, and never moved: no other copy exists */
-	struct resolution *resolution; /* NULL: nobody waits for it */
+	uint16_t holder; /* owner if definitive, else who offers the best copy, or LOCATION_NOBODY */
+	uint16_t keylen;
+	bool is_definitive : 1;
+	bool is_sole : 1; /* made new for holder in this generation, and never moved: no other copy exists */
+	bool is_awaited : 1; /* it has a resolution */
 	uint8_t key[];
 };
-/* Requests that wait until it is known where the record is (resolve.c) */
-struct resolution {
-	uint64_t awaited[CORE_MAX_NODES / 64]; /* who has not answered yet whether he has it */
-	uint32_t awaited_n;
-	uint32_t n;
-	uint32_t orig[];
-};
-struct chunk {
-	struct chunk *next;
+_Static_assert(CORE_MAX_KEY <= UINT16_MAX && CORE_MAX_NODES <= LOCATION_NOBODY, "they fit");
+struct location_chunk {
+	struct location_chunk *next;
 	size_t used, size;
 	uint8_t data[];
 };
-#define LOCATION_CLASSES 64
+#define LOCATION_CLASSES 128
 struct location_table {
 	struct location **bucket;
-	size_t buckets, n;
-	struct chunk *chunk;
-	struct location *spare[LOCATION_CLASSES]; /* by size, in steps of 16 bytes */
+	size_t buckets, room, half; /* half: the power of 2 that buckets is not below */
+	size_t n;
+	struct location_chunk *chunk;
+	struct alone *alone;
+	struct location *spare[LOCATION_CLASSES]; /* by size, in steps of 8 bytes */
 	uint64_t forgotten_rsn; /* the highest of the records that were deleted: new ones are above */
 	size_t orphans;	     /* offered, and owned by nobody */
 	size_t adopt_bucket; /* where they are looked for next */
 	uint64_t adopt_ms;   /* not before */
 };
+
+/* ---- resolve.c: requests that wait until it is known where the record is ---- */
+
+struct resolution {
+	struct resolution *next;
+	struct location *location;
+	uint64_t awaited[CORE_MAX_NODES / 64]; /* who has not answered yet whether he has it */
+	uint32_t awaited_n;
+	uint32_t n;
+	uint32_t orig[];
+};
+#define RESOLUTION_BUCKETS 1024
 
 /* ---- replica.c: a database of which every member has all ---- */
 
@@ -459,6 +468,8 @@ struct core {
 	size_t push_bytes, pushes_n;
 	struct keytable keys;
 	struct location_table locations;
+	struct resolution *resolution[RESOLUTION_BUCKETS]; /* by the location's hash */
+	size_t resolutions_n;
 	struct hint hint[HINT_COUNT];
 	struct readers readers[READERS_COUNT];
 	struct core_sticky sticky;
@@ -817,16 +828,28 @@ uint64_t sticky_deadline(const struct core *c);
 void hint_learn(struct core *c, uint64_t hash, uint32_t giver);
 uint32_t hint_giver(struct core *c, uint64_t hash); /* or CORE_UNKNOWN_PNN */
 
-/* location.c */
+/* location_table.c */
 struct location *location_known(const struct core *c, uint32_t db_id, struct slice key);
+struct location *location_get(struct core *c, uint32_t db_id, struct slice key); /* makes it */
+void location_remove(struct core *c, const struct location *l);
 void location_reset(struct core *c);
+void location_db_closed(struct core *c, uint32_t db_id);
+/* Somebody has a copy of it, and nobody is known as its owner */
+static inline bool location_is_orphan(const struct location *l)
+{
+	return !l->is_definitive && l->holder != LOCATION_NOBODY;
+}
+static inline struct slice location_key(const struct location *l)
+{
+	return slice_of(l->key, l->keylen);
+}
+
+/* location.c */
 void location_request(struct core *c, const struct packet *p);
 void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster,
 		    uint64_t rsn);
 void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
 		    uint64_t rsn);
-void location_settle(struct core *c); /* all reports are in */
-void location_db_closed(struct core *c, uint32_t db_id);
 void location_tick(struct core *c);
 uint64_t location_deadline(const struct core *c);
 
@@ -843,15 +866,16 @@ bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t 
 /* Nobody is known to have more than what has been told: who waits gets the record from the holder of
  * its highest rsn, who adopts it, or as a new one */
 void location_decide(struct core *c, struct location *l);
-static inline struct slice location_key(const struct location *l)
-{
-	return slice_of(l->key, (size_t)l->keylen_lo | (size_t)l->keylen_hi << 16);
-}
-
 /* resolve.c */
 void resolve_wait(struct core *c, struct location *l, uint32_t orig);
 void resolve_whohas(struct core *c, uint32_t from, const struct packet *p); /* with the chain lock held */
 void resolve_has(struct core *c, uint32_t from, const struct packet *p);
+void resolve_settle(struct core *c); /* all reports are in */
+/* It is known where the record is: its resolution, to be freed; NULL: nobody waits */
+struct resolution *resolve_end(struct core *c, struct location *l);
+uint32_t resolve_first(struct core *c, struct location *l); /* the node that asked first */
+void resolve_forget(struct core *c, struct location *l);
+void resolve_forget_all(struct core *c);
 
 /* parked.c */
 void parked_begin(struct core *c, struct keystate *k);

@@ -17,6 +17,7 @@ libcore_a_SOURCES = \
 	daemon/core/known.c \
 	daemon/core/link.c \
 	daemon/core/location.c \
+	daemon/core/location_table.c \
 	daemon/core/lock.c \
 	daemon/core/message.c \
 	daemon/core/packet.c \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * location.c: the lmaster's table: which node has a record. It begins empty with each generation
- * and is filled by the members' sweeps (sweep.c) and by what happens since.
+ * location.c: what the lmaster knows: which node has a record. Its table (location_table.c) begins
+ * empty with each generation and is filled by the members' sweeps (sweep.c) and by what happens
+ * since.
  *
  * An entry is definitive when its source is an owner's report, a giver's LOCATION or our own ADOPT
  * of this generation (R2); among those the highest rsn wins, and they replace an offer whatever its
@@ -18,168 +19,9 @@
 #include <stdlib.h>
 #include "internal.h"
 
-#define CHUNK_SIZE    (256 * 1024)
 #define ADOPT_SLICE   128U   /* in one tick */
 #define ADOPT_BUCKETS 16384U /* that are looked through for them */
 #define ADOPT_WAIT_MS 100U   /* while much is queued for a node */
-
-/* Those with long keys are on their own */
-static struct location *entry_alloc(struct location_table *t, size_t keylen)
-{
-	struct chunk *k = t->chunk;
-	size_t size = (sizeof(struct location) + keylen + 15) & ~(size_t)15;
-	struct location **spare = &t->spare[size / 16 % LOCATION_CLASSES];
-	void *p;
-
-	if (size / 16 >= LOCATION_CLASSES)
-		return core_alloc(size);
-	if (*spare != NULL) {
-		p = *spare;
-		*spare = (*spare)->next;
-		return p;
-	}
-	if (k == NULL || k->size - k->used < size) {
-		size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-
-		k = malloc(sizeof(*k) + room);
-		if (k == NULL)
-			abort();
-		k->size = room;
-		k->used = 0;
-		k->next = t->chunk;
-		t->chunk = k;
-	}
-	p = k->data + k->used;
-	k->used += size;
-	return p;
-}
-
-static bool entry_is_alone(const struct location *l)
-{
-	return (sizeof(*l) + location_key(l).len + 15) / 16 >= LOCATION_CLASSES;
-}
-
-/* Somebody has a copy of it, and nobody is known as its owner */
-static bool entry_is_orphan(const struct location *l)
-{
-	return !l->is_definitive && l->holder != CORE_UNKNOWN_PNN;
-}
-
-static void entry_free(struct location_table *t, struct location *l)
-{
-	struct location **spare;
-
-	t->n--;
-	t->orphans -= entry_is_orphan(l);
-	free(l->resolution);
-	if (entry_is_alone(l)) {
-		free(l);
-		return;
-	}
-	spare = &t->spare[(sizeof(*l) + location_key(l).len + 15) / 16];
-	l->next = *spare;
-	*spare = l;
-}
-
-void location_reset(struct core *c)
-{
-	struct location_table *t = &c->locations;
-	struct chunk *k;
-
-	for (size_t i = 0; i < t->buckets; i++) {
-		for (struct location *l = t->bucket[i], *next; l != NULL; l = next) {
-			next = l->next;
-			free(l->resolution);
-			if (entry_is_alone(l))
-				free(l);
-		}
-	}
-	memset(t->spare, 0, sizeof(t->spare));
-	t->forgotten_rsn = 0;
-	t->orphans = 0;
-	t->adopt_bucket = 0;
-	t->adopt_ms = 0;
-	while ((k = t->chunk) != NULL) {
-		t->chunk = k->next;
-		free(k);
-	}
-	if (t->buckets > 0)
-		memset(t->bucket, 0, t->buckets * sizeof(*t->bucket));
-	t->n = 0;
-}
-
-void location_db_closed(struct core *c, uint32_t db_id)
-{
-	struct location_table *t = &c->locations;
-
-	for (size_t i = 0; i < t->buckets; i++) {
-		struct location **at = &t->bucket[i], *l;
-
-		while ((l = *at) != NULL) {
-			if (l->db_id != db_id) {
-				at = &l->next;
-				continue;
-			}
-			*at = l->next;
-			entry_free(t, l);
-		}
-	}
-}
-
-static void table_grow(struct location_table *t)
-{
-	size_t buckets = t->buckets ? t->buckets * 2 : 1024;
-	struct location **bucket = core_alloc(buckets * sizeof(*bucket)), *l;
-
-	for (size_t i = 0; i < t->buckets; i++) {
-		while ((l = t->bucket[i]) != NULL) {
-			t->bucket[i] = l->next;
-			l->next = bucket[l->hash & (buckets - 1)];
-			bucket[l->hash & (buckets - 1)] = l;
-		}
-	}
-	free(t->bucket);
-	t->bucket = bucket;
-	t->buckets = buckets;
-}
-
-/* Where it is, or its chain's end */
-static struct location **location_find(const struct core *c, uint32_t hash, uint32_t db_id,
-				       struct slice key)
-{
-	const struct location_table *t = &c->locations;
-	struct location **at = &t->bucket[hash & (t->buckets - 1)];
-
-	while (*at != NULL && ((*at)->hash != hash || (*at)->db_id != db_id ||
-			       !slice_equal(location_key(*at), key)))
-		at = &(*at)->next;
-	return at;
-}
-
-static struct location *location_get(struct core *c, uint32_t db_id, struct slice key)
-{
-	struct location_table *t = &c->locations;
-	uint32_t hash = (uint32_t)core_hash(db_id, key);
-	struct location *l;
-
-	if (t->n >= t->buckets)
-		table_grow(t);
-	l = *location_find(c, hash, db_id, key);
-	if (l != NULL)
-		return l;
-	l = entry_alloc(t, key.len);
-	memset(l, 0, sizeof(*l));
-	l->hash = hash;
-	l->db_id = db_id;
-	l->holder = CORE_UNKNOWN_PNN;
-	l->keylen_lo = (uint16_t)key.len;
-	l->keylen_hi = (uint8_t)(key.len >> 16);
-	memcpy(l->key, key.p, key.len);
-	l->next = t->bucket[hash & (t->buckets - 1)];
-	t->bucket[hash & (t->buckets - 1)] = l;
-	t->n++;
-	return l;
-}
 
 static void location_forward(struct core *c, struct location *l, uint32_t orig)
 {
@@ -195,11 +37,10 @@ static void location_forward(struct core *c, struct location *l, uint32_t orig)
 
 static void location_flush(struct core *c, struct location *l)
 {
-	struct resolution *r = l->resolution;
+	struct resolution *r = resolve_end(c, l);
 
 	if (r == NULL)
 		return;
-	l->resolution = NULL;
 	for (size_t i = 0; i < r->n; i++)
 		location_forward(c, l, r->orig[i]);
 	free(r);
@@ -212,10 +53,10 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 			    .key = location_key(l) };
 	uint64_t base = (uint64_t)c->active_generation << 32;
 
-	c->locations.orphans -= entry_is_orphan(l);
-	p.is_new = l->holder == CORE_UNKNOWN_PNN;
+	c->locations.orphans -= location_is_orphan(l);
+	p.is_new = l->holder == LOCATION_NOBODY;
 	if (p.is_new)
-		l->holder = asking;
+		l->holder = (uint16_t)asking;
 	/* above every copy, of this and of older generations, and what was deleted in this one */
 	l->rsn = l->rsn + 1 > base ? l->rsn + 1 : base;
 	if (p.is_new && c->locations.forgotten_rsn >= l->rsn &&
@@ -240,7 +81,7 @@ void location_request(struct core *c, const struct packet *p)
 	l = location_get(c, p->db_id, p->key);
 	if (p->type == PACKET_BOUNCE && core_has_bug(c, CORE_BUG_HINT_NOT_DEFINITIVE)) {
 		l->is_definitive = false; /* and so it is resolved again */
-		l->holder = CORE_UNKNOWN_PNN;
+		l->holder = LOCATION_NOBODY;
 	}
 	if (!l->is_definitive && c->is_recovering) {
 		resolve_wait(c, l, p->orig);
@@ -262,13 +103,13 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 	if (dmaster >= CORE_MAX_NODES)
 		return;
 	l = location_get(c, db_id, key);
-	if (l->resolution != NULL && !l->is_definitive &&
+	if (l->is_awaited && !l->is_definitive &&
 	    core_has_bug(c, CORE_BUG_LOCATION_LATE_LOSES))
 		return;
 	if (l->is_definitive && rsn < l->rsn)
 		return;
-	c->locations.orphans -= entry_is_orphan(l);
-	l->holder = dmaster;
+	c->locations.orphans -= location_is_orphan(l);
+	l->holder = (uint16_t)dmaster;
 	l->rsn = rsn;
 	l->is_definitive = true;
 	if (!core_has_bug(c, CORE_BUG_VACUUM_MOVED))
@@ -280,30 +121,18 @@ void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t h
 {
 	struct location *l = location_get(c, db_id, key);
 
-	if (l->is_definitive || (l->holder != CORE_UNKNOWN_PNN && rsn <= l->rsn))
+	if (l->is_definitive || (l->holder != LOCATION_NOBODY && rsn <= l->rsn))
 		return;
-	c->locations.orphans += !entry_is_orphan(l);
-	l->holder = holder;
+	c->locations.orphans += !location_is_orphan(l);
+	l->holder = (uint16_t)holder;
 	l->rsn = rsn;
 }
 
 void location_decide(struct core *c, struct location *l)
 {
 	if (!l->is_definitive)
-		location_adopt(c, l, orig_pnn(l->resolution->orig[0]));
+		location_adopt(c, l, resolve_first(c, l));
 	location_flush(c, l);
-}
-
-void location_settle(struct core *c)
-{
-	struct location_table *t = &c->locations;
-
-	for (size_t i = 0; i < t->buckets; i++) {
-		for (struct location *l = t->bucket[i]; l != NULL; l = l->next) {
-			if (l->resolution != NULL)
-				location_decide(c, l);
-		}
-	}
 }
 
 /* ---- orphans ---- */
@@ -336,7 +165,7 @@ void location_tick(struct core *c)
 			return;
 		}
 		for (l = t->bucket[t->adopt_bucket++]; l != NULL; l = l->next) {
-			if (!entry_is_orphan(l) || !node_is_there(c->node[l->holder]))
+			if (!location_is_orphan(l) || !node_is_there(c->node[l->holder]))
 				continue;
 			location_adopt(c, l, l->holder);
 			adopted++;
@@ -353,18 +182,12 @@ uint64_t location_deadline(const struct core *c)
 
 /* ---- deletion (erase.c) ---- */
 
-struct location *location_known(const struct core *c, uint32_t db_id, struct slice key)
-{
-	return c->locations.n == 0 ? NULL
-				   : *location_find(c, (uint32_t)core_hash(db_id, key), db_id, key);
-}
-
 bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
 			 bool *is_sole)
 {
 	const struct location *l = location_known(c, db_id, key);
 
-	if (l == NULL || !l->is_definitive || l->holder != holder || l->resolution != NULL)
+	if (l == NULL || !l->is_definitive || l->holder != holder || l->is_awaited)
 		return false;
 	*is_sole = l->is_sole;
 	return true;
@@ -381,20 +204,15 @@ void location_raise(struct core *c, uint32_t db_id, struct slice key, uint64_t r
 void location_forget(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn)
 {
 	struct location_table *t = &c->locations;
-	struct location **at, *l;
+	const struct location *l = location_known(c, db_id, key);
 
 	if (t->forgotten_rsn < rsn)
 		t->forgotten_rsn = rsn;
-	if (t->n == 0)
-		return;
-	at = location_find(c, (uint32_t)core_hash(db_id, key), db_id, key);
-	l = *at;
 	if (l == NULL)
 		return;
 	if (t->forgotten_rsn < l->rsn)
 		t->forgotten_rsn = l->rsn;
-	*at = l->next;
-	entry_free(t, l);
+	location_remove(c, l);
 }
 
 bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t from, uint64_t rsn)

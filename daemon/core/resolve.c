@@ -25,10 +25,58 @@
 
 enum has { HAS_NOTHING, HAS_COPY, HAS_IT };
 
-static void resolve_ask(struct core *c, struct location *l)
+/* The place of this entry's resolution, or where one would be put */
+static struct resolution **resolve_find(struct core *c, const struct location *l)
 {
+	struct resolution **at = &c->resolution[l->hash % RESOLUTION_BUCKETS];
+
+	while (*at != NULL && (*at)->location != l)
+		at = &(*at)->next;
+	return at;
+}
+
+struct resolution *resolve_end(struct core *c, struct location *l)
+{
+	struct resolution **at, *r;
+
+	if (!l->is_awaited)
+		return NULL;
+	at = resolve_find(c, l);
+	r = *at;
+	*at = r->next;
+	l->is_awaited = false;
+	c->resolutions_n--;
+	return r;
+}
+
+uint32_t resolve_first(struct core *c, struct location *l)
+{
+	return orig_pnn((*resolve_find(c, l))->orig[0]);
+}
+
+void resolve_forget(struct core *c, struct location *l)
+{
+	free(resolve_end(c, l));
+}
+
+void resolve_forget_all(struct core *c)
+{
+	for (size_t i = 0; i < RESOLUTION_BUCKETS && c->resolutions_n > 0; i++)
+		while (c->resolution[i] != NULL)
+			resolve_forget(c, c->resolution[i]->location);
+}
+
+void resolve_settle(struct core *c)
+{
+	for (size_t i = 0; i < RESOLUTION_BUCKETS && c->resolutions_n > 0; i++)
+		while (c->resolution[i] != NULL)
+			location_decide(c, c->resolution[i]->location);
+}
+
+static void resolve_ask(struct core *c, struct resolution *r)
+{
+	const struct location *l = r->location;
 	struct packet p = { .type = PACKET_WHOHAS, .db_id = l->db_id, .key = location_key(l) };
-	struct resolution *r = l->resolution;
 
 	for (size_t i = 0; i < c->active_n; i++) {
 		uint32_t pnn = c->active[i].pnn;
@@ -42,7 +90,7 @@ static void resolve_ask(struct core *c, struct location *l)
 
 void resolve_wait(struct core *c, struct location *l, uint32_t orig)
 {
-	struct resolution *r = l->resolution;
+	struct resolution **at = resolve_find(c, l), *r = *at;
 	size_t n = r != NULL ? r->n : 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -54,12 +102,16 @@ void resolve_wait(struct core *c, struct location *l, uint32_t orig)
 	r = realloc(r, sizeof(*r) + (n + 1) * sizeof(r->orig[0]));
 	if (r == NULL)
 		abort();
-	if (n == 0)
+	*at = r;
+	if (n == 0) {
 		memset(r, 0, sizeof(*r));
+		r->location = l;
+		l->is_awaited = true;
+		c->resolutions_n++;
+	}
 	r->orig[r->n++] = orig;
-	l->resolution = r;
 	if (n == 0)
-		resolve_ask(c, l);
+		resolve_ask(c, r);
 }
 
 void resolve_whohas(struct core *c, uint32_t from, const struct packet *p)
@@ -83,7 +135,7 @@ void resolve_whohas(struct core *c, uint32_t from, const struct packet *p)
 void resolve_has(struct core *c, uint32_t from, const struct packet *p)
 {
 	struct location *l = location_known(c, p->db_id, p->key);
-	struct resolution *r = l != NULL ? l->resolution : NULL;
+	struct resolution *r = l != NULL && l->is_awaited ? *resolve_find(c, l) : NULL;
 	uint64_t bit = 1ULL << from % 64;
 
 	if (r == NULL || (r->awaited[from / 64] & bit) == 0)

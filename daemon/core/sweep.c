@@ -149,6 +149,6 @@ void sweep_done(struct core *c, uint32_t from)
 	    "every member has reported its records | generation=%u locations=%zu after_ms=%llu",
 	    c->active_generation, c->locations.n,
 	    (unsigned long long)(core_now(c) - c->count.last_recovery_start_ms));
-	location_settle(c);
+	resolve_settle(c);
 	c->ops->status_changed(c->world);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 if HAVE_CMOCKA
 core_tests = tests/unit/test_core tests/unit/test_commit tests/unit/test_detach tests/unit/test_drain tests/unit/test_core_view tests/unit/test_roster \
-	tests/unit/test_link tests/unit/test_push tests/unit/test_slot tests/unit/test_traverse tests/unit/test_vacuum
+	tests/unit/test_link tests/unit/test_location tests/unit/test_push tests/unit/test_slot tests/unit/test_traverse tests/unit/test_vacuum
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
 
@@ -34,6 +34,11 @@ tests_unit_test_link_SOURCES = \
 	tests/unit/test_link.c tests/unit/core_world.c tests/unit/core_world.h
 tests_unit_test_link_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_link_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
+
+tests_unit_test_location_SOURCES = \
+	tests/unit/test_location.c tests/unit/core_world.c tests/unit/core_world.h
+tests_unit_test_location_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_location_LDADD = libcore.a libdaemon.a libcotdb-base.a $(CMOCKA_LIBS)
 
 tests_unit_test_push_SOURCES = \
 	tests/unit/test_push.c tests/unit/core_world.c tests/unit/core_world.h
