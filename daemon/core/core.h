@@ -427,7 +427,10 @@ struct core_waiting {
 void core_waiting(const struct core *c, struct core_waiting *w);
 /* Answers those that wait since that time or longer with an error */
 void core_waiting_fail(struct core *c, uint64_t since_ms, const char *why);
-void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n);
+/* 0, or 1: taken, but a peer has much of it to take yet; give no more, of no database, until
+ * core_sweep_is_ahead() is false */
+int core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie, const struct core_sweep_entry *e, size_t n);
+bool core_sweep_is_ahead(const struct core *c);
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie);
 /* What it has asked for is not answered any more */
 void core_client_gone(struct core *c, uint64_t client);

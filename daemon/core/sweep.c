@@ -15,6 +15,11 @@
 
 #define REPORT_BYTES (32 * 1024)
 
+/* An answer that a client waits for goes behind the reports on the same session. So no more of
+ * them are on their way than a node works off in some milliseconds, and, as it acknowledges each
+ * 256 KiB at once, no less than keeps it at work. */
+#define REPORTS_AHEAD_BYTES (512 * 1024)
+
 static void report_flush(struct core *c, struct node *n)
 {
 	struct packet p = { .type = PACKET_REPORT,
@@ -74,12 +79,23 @@ void sweep_activate(struct core *c)
 	sweep_check(c);
 }
 
-void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
-		      const struct core_sweep_entry *e, size_t n)
+bool core_sweep_is_ahead(const struct core *c)
+{
+	for (size_t i = 0; i < c->active_n; i++) {
+		const struct node *n = c->node[c->active[i].pnn];
+
+		if (n->is_member && n->session.end - n->session.acked > REPORTS_AHEAD_BYTES)
+			return true;
+	}
+	return false;
+}
+
+int core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
+		     const struct core_sweep_entry *e, size_t n)
 {
 	if (c->is_retired || cookie != c->active_generation || c->is_swept ||
 	    db_get(c, db_id) == NULL)
-		return;
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		struct node *to = c->node[slot_lmaster(c, core_hash(db_id, e[i].key))];
 		size_t need = e[i].key.len + 16;
@@ -104,6 +120,7 @@ void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
 		to->report_n++;
 	}
 	core_run(c);
+	return core_sweep_is_ahead(c);
 }
 
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie)

@@ -66,7 +66,16 @@ static void channel_end(struct channel *c)
 static void channel_poll(struct channel *c, bool is_output_wanted)
 {
 	qb_loop_poll_mod(c->engine->loop, c->priority, c->fd,
-			 is_output_wanted ? POLLIN | POLLOUT : POLLIN, c, channel_ready);
+			 (c->is_paused ? 0 : POLLIN) | (is_output_wanted ? POLLOUT : 0), c,
+			 channel_ready);
+}
+
+void channel_pause(struct channel *c, bool is_paused)
+{
+	if (!channel_is_open(c) || c->is_paused == is_paused)
+		return;
+	c->is_paused = is_paused;
+	channel_poll(c, c->head != NULL);
 }
 
 static int channel_drain(struct channel *c)

@@ -28,6 +28,7 @@ struct channel {
 	void *owner;
 	int fd; /* -1: closed */
 	enum qb_loop_priority priority;
+	bool is_paused;
 	struct channel_packet *head, **tail;
 	size_t queued, queue_max;
 	/* channel_child only */
@@ -44,6 +45,8 @@ int channel_child(struct channel *c, struct engine *e, const char *program, size
 		  const struct channel_events *events, void *owner);
 /* 0; -ENOTCONN; -EAGAIN: the queue is full and the packet is dropped */
 int channel_send(struct channel *c, const struct writer *w);
+/* What comes is not read until it is resumed; its end may still be seen */
+void channel_pause(struct channel *c, bool is_paused);
 /* Closes, and kills a child, without calling ended() */
 void channel_close(struct channel *c);
 

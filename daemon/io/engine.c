@@ -98,6 +98,7 @@ void engine_after_event(struct engine *e)
 		clients_flush(e);
 	} while ((e->has_output || e->has_status_changed) && !e->is_stopping);
 	e->is_flushing = false;
+	store_sweep_go_on(e);
 	if (!e->is_stopping)
 		engine_arm(e);
 }

@@ -45,6 +45,7 @@ int store_get(struct engine *e, uint32_t db_id, struct slice key, struct record_
 int store_put(struct engine *e, uint32_t db_id, struct slice key, const struct record_header *h,
 	      struct slice body);
 int store_del(struct engine *e, uint32_t db_id, struct slice key);
+void store_sweep_go_on(struct engine *e); /* after each event: perhaps the peers have taken it now */
 void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie);
 void store_traverse_read(struct engine *e, const struct core_traverse_read *r);
 void store_traverse_cancel(struct engine *e, uint64_t cookie);

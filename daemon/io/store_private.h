@@ -90,6 +90,7 @@ struct store {
 	/* store_sweep.c */
 	struct store_worker sweeper[STORE_SWEEPERS];
 	struct store_sweep *sweeps; /* oldest first */
+	bool is_sweep_paused;
 	struct core_sweep_entry *entries;
 
 	/* store_read.c */

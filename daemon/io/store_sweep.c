@@ -3,7 +3,7 @@
  * store_sweep.c: reading whole databases for a recovery. Workers of their own do it, two at a time
  * so that one chain that a client holds does not stop all of it; they send the records in packets
  * and wait when the channel is full, so the engine takes them at its own pace, behind its other
- * work. A sweep whose worker fails or dies begins again: what was reported twice does no harm. But
+ * work, and at that of the peers to which they are reported. A sweep whose worker fails or dies begins again: what was reported twice does no harm. But
  * not for ever: until every member has swept, nobody gets a record that is new or was a departed
  * node's. So a file that cannot be read costs this node its databases, and not the cluster its
  * recovery: the engine ends, the supervisor retires the files, and the next engine makes new ones.
@@ -53,6 +53,22 @@ static void sweep_failed(struct store *s, struct store_sweep *x)
 	engine_stop(s->engine, REASON_ENGINE_RESTARTING, text);
 }
 
+static void sweep_pause(struct store *s, bool is_paused)
+{
+	s->is_sweep_paused = is_paused;
+	for (size_t i = 0; i < STORE_SWEEPERS; i++)
+		if (s->sweeper[i].store != NULL)
+			channel_pause(&s->sweeper[i].channel, is_paused);
+}
+
+void store_sweep_go_on(struct engine *e)
+{
+	struct store *s = e->store;
+
+	if (s != NULL && s->is_sweep_paused && !core_sweep_is_ahead(e->core))
+		sweep_pause(s, false);
+}
+
 static int sweep_records(struct store *s, const struct store_sweep *x, struct cursor *c)
 {
 	uint32_t n;
@@ -67,7 +83,8 @@ static int sweep_records(struct store *s, const struct store_sweep *x, struct cu
 		    cursor_block(c, CORE_MAX_KEY, &entry->key))
 			return 1;
 	}
-	core_sweep_batch(s->engine->core, x->db->id, x->cookie, s->entries, n);
+	if (core_sweep_batch(s->engine->core, x->db->id, x->cookie, s->entries, n) != 0)
+		sweep_pause(s, true);
 	return 0;
 }
 

@@ -55,8 +55,13 @@ void core_key_unlocked(struct core *c, uint32_t db_id, struct slice key)
 	c->unlocked++;
 }
 
-void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
-		      const struct core_sweep_entry *e, size_t n)
+bool core_sweep_is_ahead(const struct core *c)
+{
+	return c->is_ahead;
+}
+
+int core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
+		     const struct core_sweep_entry *e, size_t n)
 {
 	uint32_t number;
 
@@ -71,6 +76,7 @@ void core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
 		assert_int_equal(e[i].header.dmaster, 5);
 		c->records += c->seen[number]++ == 0;
 	}
+	return c->is_ahead;
 }
 
 void core_sweep_end(struct core *c, uint32_t db_id, uint64_t cookie)

@@ -38,6 +38,7 @@ struct core {
 	uint8_t part[8192];
 	size_t part_len;
 	bool has_all;
+	bool is_ahead; /* the peers have much to take */
 };
 
 struct world {

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 #include "core_world.h"
@@ -222,6 +223,46 @@ static int input(struct core *c, struct writer *w)
 
 	memcpy(w->p, &len, sizeof(len));
 	return core_peer_input(c, 1, slice_of(w->p, w->len));
+}
+
+/* A peer is not told of more records than it works off soon: what a client waits for is behind them */
+static void test_sweep_waits_for_peer(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	struct core_call call = call_of(c, "k");
+	struct session *s = &c->node[1]->session;
+	uint8_t buf[64];
+	struct writer p;
+	struct slice run[2];
+	uint32_t n = 0;
+	int rc = 0;
+
+	(void)state;
+	c->is_swept = false;
+	while (rc == 0) {
+		char key[96];
+		struct core_sweep_entry e = { .header = { .rsn = 1 } };
+
+		e.key = slice_of(key, (size_t)snprintf(key, sizeof(key), "%090u", n++));
+		rc = core_sweep_batch(c, call.db_id, c->active_generation, &e, 1);
+		assert_true(n < 50000);
+	}
+	assert_in_range(s->end - s->acked, 512 * 1024, 600 * 1024);
+	assert_true(core_sweep_is_ahead(c));
+	/* written is not taken */
+	while (core_peer_output(c, 1, run) > 0)
+		core_peer_sent(c, 1, run[0].len);
+	assert_true(core_sweep_is_ahead(c));
+	p = writer_of(buf, sizeof(buf));
+	writer_u32(&p, 0);
+	writer_u8(&p, PACKET_ACK);
+	writer_zero(&p, 3 + 4 + 4);
+	writer_u64(&p, 0);
+	writer_u64(&p, s->next_seq - 1);
+	assert_int_equal(input(c, &p), CORE_TAKEN);
+	assert_false(core_sweep_is_ahead(c));
+	core_free(c);
 }
 
 static void test_duplicates_and_gaps(void **state)
@@ -597,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_session_resumes),
 		cmocka_unit_test(test_session_one_way),
 		cmocka_unit_test(test_session_of_joiner),
+		cmocka_unit_test(test_sweep_waits_for_peer),
 		cmocka_unit_test(test_duplicates_and_gaps),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_refuses),

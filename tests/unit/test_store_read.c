@@ -17,11 +17,8 @@ static bool is_swept(struct world *w)
 	return w->core.swept > 0;
 }
 
-static void test_sweep(void **state)
+static void records_make(struct engine *e)
 {
-	struct world *w = *state;
-	struct engine *e = &w->engine;
-
 	for (uint32_t i = 0; i < RECORDS; i++) {
 		struct slice key = slice_of(&i, sizeof(i));
 		struct record_header h = { .rsn = i, .dmaster = 5 };
@@ -30,6 +27,14 @@ static void test_sweep(void **state)
 		assert_int_equal(store_put(e, DB, key, &h, slice_of("body", i % 5)), 0);
 		store_unlock(e, DB, key);
 	}
+}
+
+static void test_sweep(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+
+	records_make(e);
 	/* The second ends the first */
 	w->core.cookie = 2;
 	store_sweep_start(e, DB, 1);
@@ -41,6 +46,40 @@ static void test_sweep(void **state)
 	w->core.swept = 0;
 	store_sweep_start(e, DB, 3);
 	assert_true(run_for(w, is_swept, WAIT_MS));
+}
+
+static bool has_batch(struct world *w)
+{
+	return w->core.batches > 0;
+}
+
+/* While the peers have much to take it rests, and then it goes on */
+static void test_sweep_of_peers(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+
+	records_make(e);
+	w->core.cookie = 1;
+	w->core.is_ahead = true;
+	store_sweep_start(e, DB, 1);
+	assert_true(run_for(w, has_batch, WAIT_MS));
+	assert_false(run_for(w, is_swept, 100));
+	assert_int_equal(w->core.batches, 1);
+	store_sweep_go_on(e);
+	assert_false(run_for(w, is_swept, 50));
+	assert_int_equal(w->core.batches, 1);
+	/* another generation begins it anew, and it rests again */
+	w->core.cookie = 2;
+	w->core.batches = 0;
+	store_sweep_start(e, DB, 2);
+	assert_true(run_for(w, has_batch, WAIT_MS));
+	assert_false(run_for(w, is_swept, 50));
+	assert_int_equal(w->core.batches, 1);
+	w->core.is_ahead = false;
+	store_sweep_go_on(e);
+	assert_true(run_for(w, is_swept, WAIT_MS));
+	assert_int_equal(w->core.records, RECORDS);
 }
 
 static bool is_stopped(struct world *w)
@@ -253,6 +292,7 @@ static int tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD(test_sweep),
+		WORLD(test_sweep_of_peers),
 		WORLD(test_sweep_of_damaged),
 		WORLD(test_sweep_worker_killed),
 		WORLD(test_read),
