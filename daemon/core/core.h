@@ -261,6 +261,9 @@ enum core_bug {
 	CORE_BUG_WHOHAS_FIRST, /* R5: the first answer decides */
 	CORE_BUG_WHOHAS_LEAVES_COPY, /* a copy that was told of can still be read */
 	CORE_BUG_ORPHANS_STAY, /* what a lost node owned is nobody's until it is asked for */
+	CORE_BUG_DONE_OUTLIVES, /* R6: DONE of a sweep that a new view has ended counts in the next one */
+	CORE_BUG_SWEEP_NOT_ANEW, /* ... and what was not read yet is not read in the next one either */
+	CORE_BUG_RECOVERS_AGAIN, /* the end of a recovery begins another one */
 	CORE_BUG_PUSH_NOT_FIRST, /* a record is given away before it is pushed */
 	CORE_BUG_DRAIN_NOT_AWAITED, /* a node leaves before what it gave away is stored */
 	CORE_BUG_DRAIN_BLOCKED, /* ... is said to be stored, and waits for a chain lock */

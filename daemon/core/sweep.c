@@ -62,9 +62,13 @@ void sweep_check(struct core *c)
 
 void sweep_activate(struct core *c)
 {
+	bool is_in_sweep = c->is_recovering; /* of the generation before: all of it begins anew */
+
 	location_reset(c);
-	memset(c->done, 0, sizeof(c->done));
-	c->done_n = 0;
+	if (!is_in_sweep || !core_has_bug(c, CORE_BUG_DONE_OUTLIVES)) {
+		memset(c->done, 0, sizeof(c->done));
+		c->done_n = 0;
+	}
 	c->is_swept = false;
 	c->is_recovering = true;
 	c->count.recoveries++;
@@ -73,7 +77,8 @@ void sweep_activate(struct core *c)
 			c->node[i]->report_n = 0, c->node[i]->report_len = 0;
 	for (size_t i = 0; i < c->db_n; i++) {
 		c->db[i]->is_swept = db_is_replicated(c->db[i]);
-		if (!c->db[i]->is_swept)
+		if (!c->db[i]->is_swept &&
+		    (!is_in_sweep || !core_has_bug(c, CORE_BUG_SWEEP_NOT_ANEW)))
 			c->ops->sweep_start(c->world, c->db[i]->db_id, c->active_generation);
 	}
 	sweep_check(c);
@@ -167,5 +172,7 @@ void sweep_done(struct core *c, uint32_t from)
 	    c->active_generation, c->locations.n,
 	    (unsigned long long)(core_now(c) - c->count.last_recovery_start_ms));
 	resolve_settle(c);
+	if (c->leader == c->self && core_has_bug(c, CORE_BUG_RECOVERS_AGAIN))
+		control_send_restart(c);
 	c->ops->status_changed(c->world);
 }

@@ -15,6 +15,8 @@
  *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
  *   Who is evicted by agreement had a link that was blocked, and was the only one of its generation.
+ * and there are no more generations than reasons for one: changes of a group, and RESTARTs that
+ * were asked for. (That these end, too, is checked in the end: scenario.c.)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -446,6 +448,12 @@ void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 	s->activations++;
 	if (!check_generation_known(s, generation, list, n)) {
 		check_replica_generation(s, list, n);
+		if (++s->generations_begun > s->changes + s->restarts)
+			sim_fail(s, "view",
+				 "generation %u is the %lluth, after %llu changes of a group, and "
+				 "%llu that were asked for",
+				 generation, (unsigned long long)s->generations_begun,
+				 (unsigned long long)s->changes, (unsigned long long)s->restarts);
 		for (struct vengine *v = s->engines; v != NULL; v = v->next) {
 			if (v->first_generation != 0 && vengine_can_write(v) &&
 			    !active_has(list, n, v))

@@ -193,6 +193,7 @@ static void corosync_on_order(struct sim *s, void *object, void *data, uint64_t 
 	if (c->send_first == NULL)
 		c->send_last = &c->send_first;
 	corosync_log(r, entry);
+	s->changes += entry->kind != VENTRY_MESSAGE && entry->group == VGROUP_ENGINES;
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (r->is_node[i])
 			event_after(s, sim_delay(s, s->node[i].is_slow ? 8 * s->cpg_us : s->cpg_us),
@@ -327,6 +328,10 @@ static void corosync_reform(struct sim *s, const bool *is_in, uint32_t members)
 			}
 		}
 	}
+	/* some leave, and others come, perhaps one by one */
+	s->changes++;
+	for (uint32_t i = 0; i < s->n; i++)
+		s->changes += own[i][VGROUP_ENGINES].n;
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct vnode *n = &s->node[i];
 		bool is_quorate;

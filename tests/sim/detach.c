@@ -104,6 +104,7 @@ void vdetach_closed(struct vengine *e)
 	memset(e->seen[s->dbs], 0, sizeof(e->seen[s->dbs]));
 	memset(s->written[s->dbs], 0, sizeof(s->written[s->dbs]));
 	s->detached++;
+	s->restarts++;
 	if (vdetach_chance(s, 50))
 		event_after(s, random_next(&s->detaches) % 5000, vdetach_on_again, e, NULL, 0);
 }

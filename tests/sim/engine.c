@@ -60,10 +60,12 @@ void vengine_after(struct vengine *e)
 
 	vstore_event_done(s, e);
 	if (e->core != NULL && core_generation(e->core) != e->generation) {
+		s->resweeps += e->was_sweeping;
 		check_activate(s, e, core_generation(e->core), e->plan, e->plan_n);
 		vsupervisor_engine_active(s, e);
 		vdetach_activated(s, e);
 	}
+	e->was_sweeping = e->core != NULL && e->core->is_recovering;
 	check_replica(s, e);
 	if (e->is_quitting || !e->is_running)
 		return;
@@ -112,6 +114,7 @@ static void op_multicast(void *world, const void *msg, size_t len)
 
 	sim_trace(e->sim, "node %u: multicasts %zu bytes of type %u", e->node->pnn, len,
 		  len > 0 ? *(const uint8_t *)msg : 0);
+	e->sim->restarts += len > 0 && *(const uint8_t *)msg == CONTROL_RESTART;
 	check_multicast(e->sim, e, len > 0 && *(const uint8_t *)msg == CONTROL_ACTIVATE);
 	vengine_on_join(e->sim, e, NULL, 0); /* nothing is sent before */
 	corosync_send(e->sim, e->node, VENTRY_MESSAGE, VGROUP_ENGINES, e->pid, msg, len);

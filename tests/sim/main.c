@@ -59,6 +59,9 @@ static const struct {
 	{ "drain-takes", CORE_BUG_DRAIN_TAKES },
 	{ "drain-keeps-empty", CORE_BUG_DRAIN_KEEPS_EMPTY },
 	{ "drain-not-told", CORE_BUG_DRAIN_NOT_TOLD },
+	{ "done-outlives", CORE_BUG_DONE_OUTLIVES },
+	{ "sweep-not-anew", CORE_BUG_SWEEP_NOT_ANEW },
+	{ "recovers-again", CORE_BUG_RECOVERS_AGAIN },
 	{ "push-not-first", CORE_BUG_PUSH_NOT_FIRST },
 	{ "push-not-awaited", CORE_BUG_PUSH_NOT_AWAITED },
 	{ "cut-by-one", CORE_BUG_CUT_BY_ONE },
@@ -167,7 +170,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 			  bool is_telling)
 {
 	uint64_t steps = 0, digest, reads = 0, writes = 0, turns = 0, lost = 0, fences = 0, views = 0,
-		 commits = 0, failed = 0, vacuumed = 0, drained = 0;
+		 commits = 0, failed = 0, vacuumed = 0, drained = 0, resweeps = 0, generations = 0, changes = 0;
 
 	for (uint64_t seed = a->first; seed <= a->last; seed++) {
 		crash_prepare(seed, o);
@@ -193,6 +196,9 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		vacuumed += s->vacuumed;
 		drained += s->drained;
 		views += s->activations;
+		resweeps += s->resweeps;
+		generations += s->generations_begun;
+		changes += s->changes;
 		if (!a->is_twice)
 			continue;
 		digest = s->digest;
@@ -209,14 +215,17 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		return failed;
 	if (is_telling)
 		printf("seeds %llu-%llu passed: %llu steps, %llu reads, %llu writes, %llu of %llu turns "
-		       "lost, %llu deletions, %llu commits, %llu activations, %llu drained, %llu fencings\n",
+		       "lost, %llu deletions, %llu commits, %llu activations (%llu in the middle of a "
+		       "sweep) of %llu generations for %llu changes of a group, %llu drained, %llu "
+		       "fencings\n",
 		       (unsigned long long)a->first, (unsigned long long)a->last,
 		       (unsigned long long)steps, (unsigned long long)reads,
 		       (unsigned long long)writes, (unsigned long long)lost,
 		       (unsigned long long)turns, (unsigned long long)vacuumed,
 		       (unsigned long long)commits,
-		       (unsigned long long)views, (unsigned long long)drained,
-		       (unsigned long long)fences);
+		       (unsigned long long)views, (unsigned long long)resweeps,
+		       (unsigned long long)generations, (unsigned long long)changes,
+		       (unsigned long long)drained, (unsigned long long)fences);
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 #include "sim.h"
 
 enum { SIM_HEAL_TIMEOUTS = 60, SIM_QUIET_TIMEOUTS = 20 };
+/* What a fault has left behind may begin a generation when all is whole: a leader whose lock is gone */
+enum { SIM_LATE_GENERATIONS = 2 };
 
 static void sim_set_up(struct sim *s)
 {
@@ -270,6 +272,8 @@ static void sim_outlast_cut(struct sim *s)
 static void sim_finish(struct sim *s)
 {
 	const char *why = "";
+	uint64_t generations;
+	uint32_t detached;
 
 	fault_end(s);
 	if (s->has_lasting_cut)
@@ -285,6 +289,8 @@ static void sim_finish(struct sim *s)
 	sim_trace(s, "whole again after %llu ms",
 		  (unsigned long long)((s->now_us - s->heal_us) / 1000));
 	s->is_quiet = true;
+	generations = s->generations_begun;
+	detached = s->detached;
 	if (!sim_run_until(s, s->now_us + (uint64_t)SIM_QUIET_TIMEOUTS * s->timeout_ms * 1000,
 			   sim_is_quiet))
 		sim_tell_unanswered(s);
@@ -328,6 +334,10 @@ static void sim_finish(struct sim *s)
 		sim_fail(s, "message", "not every message has arrived");
 	if (!s->has_failed && !check_is_whole(s, &why))
 		sim_fail(s, "liveness", "it does not stay whole: %s", why);
+	if (!s->has_failed && s->generations_begun > generations + SIM_LATE_GENERATIONS &&
+	    s->detached == detached)
+		sim_fail(s, "liveness", "%llu generations begin when all is whole",
+			 (unsigned long long)(s->generations_begun - generations));
 }
 
 int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)

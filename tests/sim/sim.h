@@ -383,6 +383,7 @@ struct vengine {
 	bool is_drained;  /* it has said so */
 	bool is_joined;
 	bool has_ring;
+	bool was_sweeping;
 	struct core_ring ring, quorum_ring;
 	bool is_quorate; /* as it was told */
 	struct vmembers members;
@@ -708,6 +709,10 @@ struct sim {
 	bool has_failed;
 	char failure[512];
 	uint64_t turns, turns_lost; /* answered: look again; and the record was gone when it did */
+	uint64_t changes;  /* of the engines' group, in whatever part of the network */
+	uint64_t restarts; /* RESTART, and detaches: what else may begin a generation */
+	uint64_t generations_begun;
+	uint64_t resweeps; /* activations in the middle of the sweep of the generation before */
 	uint64_t calls, reads, writes, activations, fences, traverses_ended, commits;
 };
 /* Runs one seed; 0, or 1 with the reason in s->failure. Call sim_free() after it. */
