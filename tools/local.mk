@@ -8,6 +8,7 @@ cotdb_SOURCES = \
 	tools/command_parts.c \
 	tools/command_ping.c \
 	tools/command_reasons.c \
+	tools/command_recovery.c \
 	tools/command_status.c \
 	tools/command_supervisor.c \
 	tools/command_version.c \
@@ -16,6 +17,8 @@ cotdb_SOURCES = \
 	tools/exit.def \
 	tools/field.c \
 	tools/field.h \
+	tools/recovery_text.c \
+	tools/recovery_text.h \
 	tools/status_text.c \
 	tools/status_text.h \
 	tools/supervisor_act.c \

@@ -542,6 +542,7 @@ struct core_gate_status {
 	uint64_t since_ms;
 };
 enum core_node_state { CORE_NODE_ABSENT, CORE_NODE_MEMBER, CORE_NODE_KEPT_OUT, CORE_NODE_ACTIVE };
+enum core_owes { CORE_OWES_NOTHING, CORE_OWES_STATE, CORE_OWES_ACCEPT, CORE_OWES_REPORT };
 struct core_node_status {
 	uint32_t pnn;
 	uint64_t boot_id;
@@ -552,7 +553,30 @@ struct core_node_status {
 	bool is_connected;  /* the transport has a link (oneself: true) */
 	bool is_pending;    /* an earlier incarnation still waits for fencing */
 	bool is_draining; /* it has said so */
+	enum core_owes owes;
 	uint64_t queued_bytes;
+};
+/* Where a recovery is; the later ones happen beside the work, without a call that waits for them */
+enum core_phase {
+	CORE_PHASE_OUT,	       /* this node is in no group */
+	CORE_PHASE_GATHER,     /* members have not told their state */
+	CORE_PHASE_GATES,      /* a gate is closed, or this node is kept out */
+	CORE_PHASE_ACTIVATION, /* members have not accepted the plan */
+	CORE_PHASE_SWEEP,      /* members have not reported all of their records */
+	CORE_PHASE_ADOPTION,   /* this lmaster has orphans left */
+	CORE_PHASE_CONTENT,    /* this node fetches databases of which it has to have all */
+	CORE_PHASE_OVER,
+	CORE_PHASE_COUNT
+};
+/* The recovery that is going on, or the last one: when what has happened, as now_ms(); 0: not yet,
+ * or not at all */
+struct core_recovery {
+	uint32_t generation; /* that it has led to */
+	uint32_t restarts;   /* by a new view before it was over */
+	uint64_t begin_ms;   /* the group changed */
+	uint64_t told_ms;    /* all members had told their state */
+	uint64_t unfenced_ms, fenced_ms; /* departed ones were waited for; no more */
+	uint64_t active_ms, swept_ms;
 };
 enum core_drain { CORE_DRAIN_OFF, CORE_DRAIN_DRAINING, CORE_DRAIN_DRAINED, CORE_DRAIN_LEAVING };
 struct core_status {
@@ -571,6 +595,12 @@ struct core_status {
 	uint64_t last_recovery_start_ms, last_recovery_end_ms;
 	uint64_t calls, calls_pending, handoffs_in, handoffs_out, copies_in, copies_out, revokes, forwards, created, adopted, resolutions, parked;
 	uint64_t packets_sent, packets_received, locations;
+	enum core_phase phase;
+	struct core_recovery recovery;
+	uint32_t sweep_dbs, sweep_dbs_done;  /* of this node, in this generation */
+	uint64_t records_swept;		     /* by this node, so far */
+	uint64_t resolutions_now;	     /* records that this lmaster asks all members for */
+	uint32_t fetching, writing; /* databases that come from other nodes, and those being written */
 	uint64_t orphans; /* that this node, as the lmaster, is to have adopted */
 	uint64_t vacuum_scheduled, vacuum_candidates, vacuum_returned, vacuum_overflows, vacuum_passes;
 	uint64_t vacuumed; /* by this node as the lmaster */

@@ -31,6 +31,8 @@ void gate_set(struct core *c, enum core_gate which, bool is_open, enum reason wh
 		core_log(c, g->reason != why ? CORE_LOG_NOTICE : CORE_LOG_INFO,
 			 "%s | %s waited_ms=%llu", reason_row(why)->text, text,
 			 (unsigned long long)(core_now(c) - c->view.begin_ms));
+	if (which == CORE_GATE_FENCING)
+		progress_fencing(c, is_open);
 	g->is_open = is_open;
 	g->reason = is_open ? REASON_NONE : why;
 	memcpy(g->text, text, sizeof(g->text));

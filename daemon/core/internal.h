@@ -18,7 +18,7 @@
  *   traverse.c  all records of a database       scan.c     reading them
  *   commit.c    commits of this node's clients      replica.c  databases that all have
  *   vacuum.c    which empty records may go          erase.c    how they go
- *   parked.c    requests that waited too long
+ *   parked.c    requests that waited too long   progress.c  where a recovery is
  *   readonly.c  copies that others read             sticky.c   records that move too often
  *   push.c      copies that all are to have     drain.c    all is handed over
  */
@@ -866,6 +866,15 @@ bool location_orphan(struct core *c, uint32_t db_id, struct slice key, uint32_t 
 /* Nobody is known to have more than what has been told: who waits gets the record from the holder of
  * its highest rsn, who adopts it, or as a new one */
 void location_decide(struct core *c, struct location *l);
+/* progress.c: for status only */
+void progress_gather(struct core *c);
+void progress_gated(struct core *c);
+void progress_fencing(struct core *c, bool is_open);
+void progress_active(struct core *c);
+void progress_swept(struct core *c);
+void progress_status(const struct core *c, struct core_status *s);
+enum core_owes progress_owes(const struct core *c, const struct node *n);
+
 /* resolve.c */
 void resolve_wait(struct core *c, struct location *l, uint32_t orig);
 void resolve_whohas(struct core *c, uint32_t from, const struct packet *p); /* with the chain lock held */

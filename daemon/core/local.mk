@@ -22,6 +22,7 @@ libcore_a_SOURCES = \
 	daemon/core/message.c \
 	daemon/core/packet.c \
 	daemon/core/parked.c \
+	daemon/core/progress.c \
 	daemon/core/push.c \
 	daemon/core/readonly.c \
 	daemon/core/record.c \

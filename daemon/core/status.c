@@ -92,6 +92,7 @@ void core_status(const struct core *c, struct core_status *s)
 	s->since_ms = c->view.begin_ms;
 	s->locations = c->locations.n;
 	s->orphans = c->locations.orphans;
+	progress_status(c, s);
 	s->traverses_now = traverse_count(c);
 	drain_status(c, s);
 	s->vacuum_candidates = c->vacuum != NULL ? c->vacuum->n : 0;
@@ -123,6 +124,7 @@ static void node_status(const struct core *c, const struct node *n, struct core_
 	s->is_connected = n->is_connected;
 	s->is_pending = node_is_pending(c, n->pnn);
 	s->is_draining = n->is_draining;
+	s->owes = progress_owes(c, n);
 	s->queued_bytes = n->session.end - n->session.acked;
 	s->reason = n->is_member ? n->kept_out : REASON_NONE;
 	s->state = !n->is_member		  ? CORE_NODE_ABSENT

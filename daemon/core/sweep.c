@@ -101,6 +101,7 @@ int core_sweep_batch(struct core *c, uint32_t db_id, uint64_t cookie,
 	if (c->is_retired || cookie != c->active_generation || c->is_swept ||
 	    db_get(c, db_id) == NULL)
 		return 0;
+	c->count.records_swept += n;
 	for (size_t i = 0; i < n; i++) {
 		struct node *to = c->node[slot_lmaster(c, core_hash(db_id, e[i].key))];
 		size_t need = e[i].key.len + 16;
@@ -166,6 +167,7 @@ void sweep_done(struct core *c, uint32_t from)
 		return;
 	c->is_recovering = false;
 	c->count.last_recovery_end_ms = core_now(c);
+	progress_swept(c);
 	core_log(
 	    c, CORE_LOG_NOTICE,
 	    "every member has reported its records | generation=%u locations=%zu after_ms=%llu",

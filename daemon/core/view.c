@@ -117,6 +117,7 @@ static void view_gather(struct core *c, const char *why)
 	c->lock.since_ms = 0;
 	link_gather(c);
 	c->count.views++;
+	progress_gather(c);
 	view_move(c, v->n == 0 ? CORE_VIEW_OUT : CORE_VIEW_GATHER, why);
 	/* It tells what is in the files: what was decided goes there first */
 	v->owes_state = v->n > 0 && c->writing_n > 0;
@@ -294,6 +295,7 @@ void view_state_in(struct core *c)
 	view_plan(c);
 	if (c->is_retired)
 		return;
+	progress_gated(c);
 	view_move(c, CORE_VIEW_GATED, "every member has told its state");
 	link_state_in(c);
 	view_lead(c);
@@ -395,6 +397,7 @@ static void view_activate(struct core *c)
 	link_activate(c);
 	slot_assign(c);
 	c->count.last_recovery_start_ms = v->begin_ms;
+	progress_active(c);
 	readonly_activate(c);
 	sweep_activate(c);
 	request_activate(c);

@@ -76,7 +76,7 @@ enum ipc_type {
 	/* TDB worker -> engine */
 	IPC_WORK_LOCKED = 224, /* u64 cookie: the chain lock (or all-record lock) is held by the worker */
 	IPC_WORK_FAILED,       /* u64 cookie, text */
-	IPC_WORK_RECORDS,      /* u64 cookie, u32 n, n x (u64 rsn, u32 dmaster, u32 flags, bytes key) */
+	IPC_WORK_RECORDS,      /* u64 cookie, u32 next chain, u32 n, n x (u64 rsn, u32 dmaster, u32 flags, bytes key) */
 	IPC_WORK_SWEPT,        /* u64 cookie: all records were read */
 	IPC_WORK_ENTRIES,      /* u64 cookie, and the next bytes, to the packet's end, of the batch: a stream of
 				  (bytes key, bytes value) that is cut anywhere */

@@ -17,7 +17,7 @@
 #include "daemon/helper/ipc.h"
 
 #define ENTRY_BYTES(key_len) (8U + 4U + 4U + 4U + (key_len))
-#define PACKET_HEAD_BYTES    (4U + 8U + 4U) /* type, cookie, number of records */
+#define PACKET_HEAD_BYTES    (4U + 8U + 4U + 4U) /* type, cookie, next chain, number of records */
 #define PACKET_ROOM	     (IPC_MAX - PACKET_HEAD_BYTES)
 #define SEND_ABOVE_BYTES     (PACKET_ROOM / 2)
 
@@ -29,7 +29,7 @@ struct sweep {
 	uint64_t cookie;
 	uint8_t *buf; /* entries as they are sent */
 	size_t len, size;
-	uint32_t n; /* of entries in the packet that begins at sent */
+	uint32_t chain; /* all before it are told, when this is */
 	int rc;
 };
 
@@ -90,6 +90,7 @@ static int packet_send(const struct sweep *s, const uint8_t *entries, size_t len
 	struct writer w = ipc_begin(packet, IPC_WORK_RECORDS);
 
 	writer_u64(&w, s->cookie);
+	writer_u32(&w, s->chain);
 	writer_u32(&w, n);
 	writer_bytes(&w, entries, len);
 	return ipc_send(s->fd, &w);
@@ -130,6 +131,7 @@ int worker_sweep(int fd, struct tdb_context *tdb, uint64_t cookie)
 	for (unsigned int chain = 0; s.rc == 0 && chain < chains; chain++) {
 		if (tdb_traverse_chain(tdb, chain, sweep_record, &s) < 0 && s.rc == 0)
 			s.rc = -EIO;
+		s.chain = chain + 1;
 		if (s.rc == 0 && s.len >= SEND_ABOVE_BYTES)
 			s.rc = sweep_send(&s);
 	}

@@ -47,5 +47,7 @@ libclient_a_SOURCES = \
 	daemon/io/control_traverse.c \
 	daemon/io/counters.c daemon/io/counters.h \
 	daemon/io/status.c \
+	daemon/io/status_json.h \
+	daemon/io/status_recovery.c \
 	daemon/io/tunable.c daemon/io/tunable.def daemon/io/tunable.h
 libclient_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(JSON_CFLAGS)

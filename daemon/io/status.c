@@ -55,6 +55,22 @@
  *                   "overflows": 0 (found later, by a pass), "passes": 0 },
  *    "waiting": { "calls": 0, "waited_ms": 0 (of the oldest), "kept": 0 (clients whose calls wait for
  *                 the first view), "limit_ms": 120000 (RecoveryDropAllIPs; 0: none) },
+ *    "recovery": { "phase": "out" | "gather" | "gates" | "activation" | "sweep" | "adoption"
+ *                  | "content" | "over" (enum core_phase),
+ *                  "is_over": true, "generation": 17 (that it has led to, 0: none yet),
+ *                  "since_ms": 0 (that it has been going on; when over, since its sweeps' end),
+ *                  "restarts": 0 (by new views before it was over),
+ *                  "times": { "gather_ms": 1, "fencing_ms": 0, "activation_ms": 2, "sweep_ms": 9,
+ *                             "total_ms": 12 }
+ *                     (until all states were in; from then on until no departed node was waited for,
+ *                      until it was active, until all were swept; null: not yet),
+ *                  "waits_for": [ { "pnn": 1, "name": "node2",
+ *                                   "what": "state" | "acceptance" | "report" }, ... ],
+ *                  "reported": [ { "pnn": 0, "name": "node1" }, ... ],
+ *                  "databases": 12, "databases_done": 12, "chains": 1200012, "chains_done": 1200012,
+ *                  "records": 70 (this node's own sweep), "orphans": 0, "resolutions": 0 (records that
+ *                  all members are being asked for), "fetching": 0, "writing": 0, "sending": 0
+ *                  (databases of which every node has all) },
  *    "traverses": { "begun": 0, "now": 0, "records": 0,
  *                   "incomplete": 0 (those whose client was told so) },
  *    "store": { "lock_waits": 0, "lock_waits_now": 0, "lock_waits_queued": 0, "lock_failures": 0,
@@ -71,6 +87,7 @@
 #include "cluster.h"
 #include "config.h"
 #include "helpers.h"
+#include "status_json.h"
 #include "store.h"
 
 #define CLIENTS_LISTED 256
@@ -78,23 +95,6 @@
 /* Of text, so that the longest names of the most databases leave room for all else in the answer */
 #define DATABASES_LISTED_BYTES (CONTROL_DATA_SIZE / 2)
 #define JSON_STYLE	       (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-
-typedef struct json_object json;
-
-static void add_text(json *to, const char *name, const char *text)
-{
-	json_object_object_add(to, name, text ? json_object_new_string(text) : NULL);
-}
-
-static void add_number(json *to, const char *name, uint64_t n)
-{
-	json_object_object_add(to, name, json_object_new_uint64(n));
-}
-
-static void add_bool(json *to, const char *name, bool is_so)
-{
-	json_object_object_add(to, name, json_object_new_boolean(is_so));
-}
 
 static void add_boot_id(json *to, uint64_t boot_id)
 {
@@ -110,11 +110,6 @@ static void add_reason(json *to, enum reason reason)
 
 	add_text(to, "reason", row->name);
 	add_text(to, "sentence", row->text);
-}
-
-static uint64_t since(uint64_t now_ms, uint64_t then_ms)
-{
-	return then_ms != 0 && now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
 static json *node_json(const struct engine *e)
@@ -550,6 +545,7 @@ int status_json(struct clients *s, struct writer *w)
 	json_object_object_add(to, "records", records_json(&c));
 	json_object_object_add(to, "vacuuming", vacuuming_json(&c));
 	json_object_object_add(to, "waiting", waiting_json(s, now_ms));
+	json_object_object_add(to, "recovery", status_recovery_json(e, &c, now_ms));
 	json_object_object_add(to, "traverses", traverses_json(&c));
 	json_object_object_add(to, "store", store_json(e));
 	const char *text = json_object_to_json_string_ext(to, JSON_STYLE);

@@ -59,6 +59,14 @@ void store_transfer_receive(struct engine *e, uint32_t db_id, uint64_t cookie, s
 void store_freeze(struct engine *e);
 void store_unfreeze(struct engine *e);
 
+/* Hash chains of all volatile databases, and those of them that no sweep has still to read */
+struct store_progress {
+	uint64_t chains, chains_done;
+};
+void store_sweep_progress(const struct engine *e, struct store_progress *p);
+/* Databases that are being read for other nodes, which have to have all of them */
+size_t store_transfers(const struct engine *e);
+
 /* Counters for `ctdb statistics` and `cotdb status` */
 struct store_stats {
 	uint64_t lock_waits, lock_waits_now, lock_waits_queued, lock_failures;

@@ -43,6 +43,7 @@ struct store_sweep {
 	uint64_t cookie;
 	unsigned int failures;
 	struct store_worker *worker;
+	uint32_t chain; /* those before it are told */
 };
 
 /* A whole database that another node sends */

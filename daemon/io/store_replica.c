@@ -320,6 +320,15 @@ void store_replica_db_closed(struct store *s, struct store_db *db)
 	free(db->coming.data);
 }
 
+size_t store_transfers(const struct engine *e)
+{
+	size_t n = 0;
+
+	for (const struct store_job *x = e->store->jobs; x != NULL; x = x->next)
+		n += x->type == IPC_WORK_DUMP;
+	return n;
+}
+
 void store_replica_close(struct store *s)
 {
 	for (size_t i = 0; i < STORE_COMMITTERS; i++)

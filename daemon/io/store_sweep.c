@@ -46,6 +46,7 @@ static void sweep_failed(struct store *s, struct store_sweep *x)
 
 	x->worker->sweep = NULL;
 	x->worker = NULL;
+	x->chain = 0;
 	if (++x->failures < SWEEP_ATTEMPTS)
 		return;
 	snprintf(text, sizeof(text), "a database cannot be swept, so it is retired | db=%s",
@@ -69,11 +70,11 @@ void store_sweep_go_on(struct engine *e)
 		sweep_pause(s, false);
 }
 
-static int sweep_records(struct store *s, const struct store_sweep *x, struct cursor *c)
+static int sweep_records(struct store *s, struct store_sweep *x, struct cursor *c)
 {
 	uint32_t n;
 
-	if (cursor_u32(c, &n) || n > SWEEP_ENTRIES_MAX)
+	if (cursor_u32(c, &x->chain) || cursor_u32(c, &n) || n > SWEEP_ENTRIES_MAX)
 		return 1;
 	for (uint32_t i = 0; i < n; i++) {
 		struct core_sweep_entry *entry = &s->entries[i];
@@ -202,6 +203,22 @@ void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie)
 		tail = &(*tail)->next;
 	*tail = x;
 	sweep_assign(s);
+}
+
+void store_sweep_progress(const struct engine *e, struct store_progress *p)
+{
+	const struct store *s = e->store;
+
+	*p = (struct store_progress){ 0 };
+	for (size_t i = 0; i < s->db_n; i++)
+		if (!db_flags_replicated(s->db[i]->flags) && s->db[i]->tdb != NULL)
+			p->chains += (uint64_t)tdb_hash_size(s->db[i]->tdb);
+	p->chains_done = p->chains;
+	for (const struct store_sweep *x = s->sweeps; x != NULL; x = x->next) {
+		uint64_t chains = (uint64_t)tdb_hash_size(x->db->tdb);
+
+		p->chains_done -= x->chain < chains ? chains - x->chain : 0;
+	}
 }
 
 void store_sweep_close(struct store *s)

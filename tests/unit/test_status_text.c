@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tools/field.h"
+#include "tools/recovery_text.h"
 #include "tools/status_text.h"
 #include "tools/table.h"
 
@@ -130,14 +131,17 @@ static void test_odd(void **state)
 		"{\"gates\":{},\"nodes\":7,\"databases\":\"x\",\"warnings\":null}",
 		"{\"gates\":[null,1,[],{}],\"nodes\":[[],null,{\"name\":{}}],\"databases\":[0]}",
 		"{\"format\":2,\"leader\":\"node1\",\"node\":[],\"recovery_lock\":5}",
+		"{\"recovery\":{}}",
+		"{\"recovery\":{\"waits_for\":[0,{}],\"times\":7,\"phase\":{}}}",
 		"{\"active_ms\":-1,\"is_active\":true,\"generation\":1e300}",
 	};
-	void (*const print[])(struct json_object *, FILE *) = { status_text, print_nodes,
-								print_databases, print_supervisor };
+	void (*const print[])(struct json_object *, FILE *) = {
+		status_text, print_nodes, print_databases, print_supervisor, recovery_text
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		for (size_t k = 0; k < 4; k++) {
+		for (size_t k = 0; k < 5; k++) {
 			char *text = print_of(odd[i], print[k]);
 
 			assert_true(strlen(text) > 0);
@@ -160,6 +164,55 @@ static void test_supervisor(void **state)
 	assert_non_null(strstr(text, "the engine ended (engine-restarting)"));
 	assert_non_null(strstr(text, "WARNING: ALLOW_UNFENCED"));
 	free(text);
+}
+
+static const char recovering[] =
+    "{\"sentence\":\"active\",\"gates\":[{\"name\":\"quorum\",\"is_open\":true},"
+    "{\"name\":\"fencing\",\"is_open\":false,\"sentence\":\"a node is to be fenced\","
+    "\"text\":\"node3(3)\"}],"
+    "\"records\":{\"locations\":70},\"corosync\":{\"token_ms\":1000},"
+    "\"recovery\":{\"phase\":\"%s\",\"is_over\":%s,\"generation\":18,\"since_ms\":2000,"
+    "\"restarts\":%d,\"times\":{\"gather_ms\":3,\"fencing_ms\":310,\"activation_ms\":4,"
+    "\"sweep_ms\":null,\"total_ms\":null},"
+    "\"waits_for\":[{\"pnn\":1,\"name\":\"node2\",\"what\":\"report\"},"
+    "{\"name\":\"n\\u001b[31m\",\"what\":\"report\"}],"
+    "\"reported\":[{\"name\":\"node1\"}],\"databases\":12,\"databases_done\":3,"
+    "\"chains\":1200,\"chains_done\":300,\"records\":70,\"orphans\":5,\"resolutions\":2,"
+    "\"fetching\":1,\"writing\":1,\"sending\":0}}";
+
+static char *recovery_of(const char *phase, bool is_over, int restarts)
+{
+	char json[2048];
+
+	(void)snprintf(json, sizeof(json), recovering, phase, is_over ? "true" : "false", restarts);
+	return print_of(json, recovery_text);
+}
+
+static void expect_recovery(const char *phase, bool is_over, int restarts, const char *part)
+{
+	char *text = recovery_of(phase, is_over, restarts);
+
+	if (strstr(text, part) == NULL)
+		fail_msg("no '%s' in:\n%s", part, text);
+	assert_null(strchr(text, '\033'));
+	free(text);
+}
+
+static void test_recovery(void **state)
+{
+	(void)state;
+	expect_recovery("gather", false, 0, "A recovery has been going on for 2 s: waiting for");
+	expect_recovery("gather", false, 0, "waits for node2 (report), n?[31m (report).\n");
+	expect_recovery("gates", false, 0, "fencing: a node is to be fenced: node3(3)");
+	expect_recovery("sweep", false, 0, "3 of 12 databases, 25 % of the hash chains, 70 records");
+	expect_recovery("sweep", false, 2, "began anew 2 times");
+	expect_recovery("sweep", false, 2, "fencing 310 ms, activation 4 ms, sweep -\n");
+	expect_recovery("adoption", false, 0, "taken over; 5 left");
+	expect_recovery("content", false, 0, "fetched from other nodes; 1 left");
+	expect_recovery("sweep", false, 0, "70 records known, 5 to be taken over, 2 being looked for");
+	expect_recovery("over", true, 0,
+			"the last one, to generation 18, ended 2 s ago and took -.\n");
+	expect_recovery("of a later version", false, 0, "of a later version");
 }
 
 static void test_duration(void **state)
@@ -234,7 +287,7 @@ int main(void)
 		cmocka_unit_test(test_good),	 cmocka_unit_test(test_not_active),
 		cmocka_unit_test(test_many_databases),
 		cmocka_unit_test(test_odd),	 cmocka_unit_test(test_supervisor),
-		cmocka_unit_test(test_duration), cmocka_unit_test(test_field),
+		cmocka_unit_test(test_recovery), cmocka_unit_test(test_duration), cmocka_unit_test(test_field),
 		cmocka_unit_test(test_table),
 	};
 

@@ -184,11 +184,12 @@ static void record_store(const char *key, size_t key_len, uint64_t rsn, size_t b
 static void one_packet(struct cursor *c, uint64_t cookie, bool *seen, size_t total, size_t *big)
 {
 	uint64_t got = 0, rsn = 0;
-	uint32_t n = 0, dmaster = 0, flags = 0;
+	uint32_t chain = 0, n = 0, dmaster = 0, flags = 0;
 	struct slice key = { 0 };
 
-	assert_int_equal(cursor_u64(c, &got) || cursor_u32(c, &n), 0);
+	assert_int_equal(cursor_u64(c, &got) || cursor_u32(c, &chain) || cursor_u32(c, &n), 0);
 	assert_int_equal(got, cookie);
+	assert_in_range(chain, 1, tdb_hash_size(tdb[0]));
 	assert_true(n > 0);
 	for (; n > 0; n--) {
 		assert_int_equal(cursor_u64(c, &rsn) || cursor_u32(c, &dmaster) ||

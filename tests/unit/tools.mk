@@ -6,7 +6,8 @@ tools_tests = tests/unit/test_status_text tests/unit/test_manual tests/unit/test
 check_PROGRAMS += $(tools_tests)
 TESTS += $(tools_tests)
 tests_unit_test_status_text_SOURCES = tests/unit/test_status_text.c \
-	tools/field.c tools/field.h tools/status_text.c tools/status_text.h \
+	tools/field.c tools/field.h tools/recovery_text.c tools/recovery_text.h \
+	tools/status_text.c tools/status_text.h \
 	tools/table.c tools/table.h
 tests_unit_test_status_text_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_status_text_LDADD = $(CMOCKA_LIBS) $(JSON_LIBS)
