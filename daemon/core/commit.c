@@ -122,13 +122,16 @@ static const struct replica *commit_replica(const struct core *c, const struct c
 	return &db_get(c, m->db_id)->replica;
 }
 
-/* This node holds another commit to the database: it may be in the file soon */
+/* This node holds another commit to the database, or is being sent others: they may be in the file
+ * soon */
 static bool commit_is_blocked(const struct core *c, const struct commit *m)
 {
-	const struct prepared *w = &commit_replica(c, m)->prepared;
+	const struct replica *r = commit_replica(c, m);
+	const struct prepared *w = &r->prepared;
+	bool is_held = w->state != PREPARED_NONE && (w->coordinator != c->self || w->id != m->id);
 
-	return w->state != PREPARED_NONE && (w->coordinator != c->self || w->id != m->id) &&
-	       !m->is_settling && !m->is_whole && !core_has_bug(c, CORE_BUG_NUMBER_TAKEN);
+	return (is_held || (r->is_behind && !r->is_lost)) && !m->is_settling && !m->is_whole &&
+	       !core_has_bug(c, CORE_BUG_NUMBER_TAKEN);
 }
 
 /* Not all nodes at the same time */
