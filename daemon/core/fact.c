@@ -44,8 +44,18 @@ void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind)
 	view_lead(c);
 }
 
+/* What all supervisors hear, all know. But one that starts may find a mark on its disk that others do not
+ * have, and its engine may have told its STATE before it hears of that. */
+static void fact_share(struct core *c, struct incarnation inc, enum fact_kind kind)
+{
+	if (c->view.n > 0 && c->view.fsm.state != CORE_VIEW_ACTIVE && c->active_generation == 0 &&
+	    inc.pnn < CORE_MAX_NODES && !fact_known(c, inc))
+		control_send_fact(c, inc, kind);
+}
+
 void core_left(struct core *c, struct incarnation inc)
 {
+	fact_share(c, inc, FACT_LEFT);
 	fact_add(c, inc, FACT_LEFT);
 	core_run(c);
 }
