@@ -245,6 +245,7 @@ void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, con
 	struct vengine *e = world;
 	struct sim *s = e->sim;
 	struct vcommitter *c = &e->committer;
+	struct core_status now;
 	bool is_done;
 
 	if (client != c->id)
@@ -270,8 +271,9 @@ void vcommit_ended(void *world, uint64_t client, uint32_t reqid, int status, con
 			 e->node->pnn, e->node->pfile.commit[c->n % SIM_COMMITS], c->commit);
 	c->has_done = is_done;
 	/* As a client would: nothing has come between, so it is the same commit once more */
+	core_status(e->core, &now);
 	if (!is_done && e->node->pfile.n + 1 + c->is_whole == c->n && (s->is_quiet || sim_chance(s, 60)) &&
-	    c->tries++ < 20) {
+	    (now.view != CORE_VIEW_ACTIVE || c->tries++ < 20)) {
 		vcommitter_send(s, c);
 		return;
 	}
