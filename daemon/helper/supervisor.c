@@ -129,9 +129,12 @@ void supervisor_persist(struct supervisor *s)
 {
 	pid_t pid;
 
+	if (s->mark_due_ms != 0 && (s->is_exiting || supervisor_now_ms() >= s->mark_due_ms))
+		s->is_persist_wanted = true;
 	if (!s->is_persist_wanted || s->persist_pid != 0)
 		return;
 	s->is_persist_wanted = false;
+	s->mark_due_ms = 0;
 	pid = child_fork();
 	if (pid == 0) {
 		int rc = persist_write(s->options.text[OPTION_state_dir], &s->persisted);
@@ -206,6 +209,8 @@ static void timer_arm(struct supervisor *s)
 
 	if (control < at)
 		at = control;
+	if (s->mark_due_ms != 0 && s->persist_pid == 0 && s->mark_due_ms < at)
+		at = s->mark_due_ms;
 	if (s->group.outbox_n > 0 && s->group.retry_ms < at)
 		at = s->group.retry_ms;
 	if (s->is_exiting) {

@@ -95,6 +95,7 @@ struct supervisor {
 	struct roster roster;
 	struct persist persisted; /* what is on disk, or about to be */
 	bool is_persist_wanted;
+	uint64_t mark_due_ms; /* who has ended is written by then; 0: it is */
 	pid_t persist_pid;
 	uint32_t persist_generation; /* that persist_pid writes */
 

@@ -10,6 +10,8 @@
 #include "daemon/helper/supervisor.h"
 #include "daemon/log.h"
 
+#define MARK_DELAY_MS 200
+
 static void op_multicast(void *world, const void *msg, size_t len)
 {
 	group_tell_roster(world, msg, len);
@@ -76,8 +78,10 @@ void supervisor_roster_mark(struct supervisor *s)
 {
 	struct persist *p = &s->persisted;
 
-	if (roster_mark(&s->roster, p->active, p->is_over, p->n))
-		s->is_persist_wanted = true;
+	/* The plan of a new generation mostly follows at once, and is not to wait for the disk twice.
+	 * A mark that is lost makes a later start wait for longer, and nothing worse. */
+	if (roster_mark(&s->roster, p->active, p->is_over, p->n) && s->mark_due_ms == 0)
+		s->mark_due_ms = supervisor_now_ms() + MARK_DELAY_MS;
 }
 
 void supervisor_roster_tell_over(struct supervisor *s)
