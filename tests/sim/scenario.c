@@ -254,6 +254,7 @@ static void sim_outlast_cut(struct sim *s)
 	uint32_t evictions;
 
 	fault_cut_links(s);
+	sim_run_until(s, s->now_us + limit_us / 6, sim_is_never); /* an idle link has to notice */
 	if (!sim_run_until(s, s->now_us + limit_us, sim_is_whole_but_cut)) {
 		check_is_whole_but_cut(s, &why);
 		sim_fail(s, "liveness", "not whole with links that are cut: %s", why);
