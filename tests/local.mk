@@ -37,6 +37,15 @@ tests_ctdb_count_up_SOURCES = tests/ctdb/count-up.c
 tests_ctdb_count_up_LDADD = libcotdb.la
 # no wrapper script: as hold-lock
 tests_ctdb_count_up_LDFLAGS = -no-install
+EXTRA_DIST += tests/chaos/check_bank.py tests/chaos/check_records.py tests/chaos/history.py \
+	tests/chaos/test-check tests/chaos/test-check-model tests/chaos/violation.py
+noinst_PROGRAMS += tests/chaos/crew
+tests_chaos_crew_SOURCES = tests/chaos/chaos.h tests/chaos/client.c tests/chaos/crew.c tests/chaos/history.c \
+	tests/chaos/holds.c tests/chaos/transfers.c
+tests_chaos_crew_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
+tests_chaos_crew_LDADD = libcotdb.la libcotdb-base.a $(TDB_LIBS)
+# no wrapper script: as hold-lock
+tests_chaos_crew_LDFLAGS = -no-install
 
 # Beside `make check`: the simulator with more seeds and the planted bugs, all of `make check` with
 # sanitizers (in a build folder of its own), and the tests that need a cluster, as root
