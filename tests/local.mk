@@ -37,8 +37,9 @@ tests_ctdb_count_up_SOURCES = tests/ctdb/count-up.c
 tests_ctdb_count_up_LDADD = libcotdb.la
 # no wrapper script: as hold-lock
 tests_ctdb_count_up_LDFLAGS = -no-install
-EXTRA_DIST += tests/chaos/check_bank.py tests/chaos/check_records.py tests/chaos/history.py \
-	tests/chaos/test-check tests/chaos/test-check-model tests/chaos/violation.py
+EXTRA_DIST += tests/chaos/chaos tests/chaos/check_bank.py tests/chaos/check_records.py tests/chaos/faults.py \
+	tests/chaos/history.py tests/chaos/long-chaos tests/chaos/run.py tests/chaos/schedule.py \
+	tests/chaos/test-check tests/chaos/test-check-model tests/chaos/test-quick tests/chaos/violation.py
 noinst_PROGRAMS += tests/chaos/crew
 tests_chaos_crew_SOURCES = tests/chaos/chaos.h tests/chaos/client.c tests/chaos/crew.c tests/chaos/history.c \
 	tests/chaos/holds.c tests/chaos/transfers.c

@@ -138,7 +138,7 @@ class Bank:
             self.check_image(image)
         if self.violations:
             return self.violations      # what follows would only tell it again
-        if self.find_chain():
+        if self.nodes and self.find_chain():
             self.check_fates()
             self.check_stale()
             self.check_backwards()
@@ -146,7 +146,8 @@ class Bank:
 
 
 def check(history, nodes):
-    """([Violation], {what: number})"""
+    """([Violation], {what: number}). nodes: how many tell in the end what they have; None: there is no end,
+    and only images are checked"""
     bank = Bank(history, nodes)
     violations, fates = bank.check(), {}
     for t in history.transfers:
