@@ -29,6 +29,9 @@
  * kept: their owner lives, and has all that is in them and more. Locations are found anew by the
  * sweeps of the generation without this node (R6), orphans have been adopted.
  *
+ * A member whose protocol does not know DRAIN yet is not asked, and gets its share: as good as it
+ * can be while the daemons of a cluster are renewed one after the other.
+ *
  * Staying, clients go on, and get back what they ask for. The passes go on, too, with rests.
  */
 #include <errno.h>
@@ -37,6 +40,7 @@
 #include "drain.h"
 #include "traverse.h"
 
+#define DRAIN_PROTOCOL	3      /* the first that knows DRAIN */
 #define READ_MS		60000U /* a client may hold one of the chains */
 #define LEAVING_READ_MS 2000U  /* ... for ever: the other databases do not wait for it */
 #define CONGESTED_MS	50U
@@ -180,7 +184,7 @@ static void drain_ask(struct core *c)
 	for (size_t i = 0; i < c->active_n; i++) {
 		uint32_t pnn = c->active[i].pnn;
 
-		if (pnn == c->self)
+		if (pnn == c->self || !c->node[pnn]->knows_drain)
 			continue;
 		d->awaited[pnn / 64] |= 1ULL << pnn % 64;
 		d->awaited_n++;
@@ -518,6 +522,12 @@ void drain_activate(struct core *c)
 		n->drain_ticket = 0;
 	}
 	c->drain_questions = 0;
+	for (size_t i = 0; i < c->active_n; i++) {
+		const struct member *m = view_member(c, c->active[i].pnn);
+
+		c->node[c->active[i].pnn]->knows_drain =
+		    m != NULL && m->protocol_max >= DRAIN_PROTOCOL;
+	}
 	if (d == NULL)
 		return;
 	d->has_asked = d->mode == DRAIN_OFF;

@@ -31,7 +31,7 @@
 
 /* Between nodes. 1 was what came before the first release. */
 #define CORE_PROTOCOL_MIN 2
-#define CORE_PROTOCOL_MAX 3 /* 3: LINKS (link.c); used when all members know it */
+#define CORE_PROTOCOL_MAX 3 /* 3: LINKS (link.c); used when all members know it. DRAIN (drain.c) */
 #define SLOT_COUNT	  1024
 #define STARTED_COUNT	  64
 #define FACT_COUNT	  64
@@ -60,6 +60,7 @@ struct node {
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
 	bool is_in_ring; /* corosync's */
 	bool is_draining; /* it has said so, in this generation (drain.c) */
+	bool knows_drain; /* its protocol has it; in this generation */
 	bool is_leaving;  /* ... and that it is about to go: it gets no records any more */
 	uint64_t drain_ticket; /* to be answered; 0: nothing is */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */

@@ -108,6 +108,7 @@ static struct peer *peer_begin(void)
 
 	memset(&p, 0, sizeof(p));
 	p.c = node_with_peer(&p.w);
+	p.c->node[1]->knows_drain = true; /* that world's peer is of an older version */
 	for (unsigned int i = 0;; i++) {
 		snprintf(key, sizeof(key), "key%u", i);
 		p.call = call_of(p.c, key);
@@ -310,12 +311,32 @@ static void test_by_hand(void **state)
 	core_free(p->c);
 }
 
+/* One of an older version is not asked, which it would not understand */
+static void test_old_peer(void **state)
+{
+	struct peer *p = peer_begin_owned();
+	struct packet ask, grant;
+
+	(void)state;
+	p->c->node[1]->knows_drain = false;
+	core_leave(p->c, TIMEOUT_MS);
+	pass_reads(p);
+	assert_true(peer_hears(p, PACKET_GRANT, &grant));
+	time_goes(p, 100);
+	pass_reads(p);
+	time_goes(p, 100);
+	assert_int_equal(p->w.drain_end, CORE_DRAIN_DONE);
+	assert_int_equal(p->w.drains, 1);
+	assert_false(peer_hears(p, PACKET_DRAIN, &ask));
+	core_free(p->c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody),	cmocka_unit_test(test_leave),
 		cmocka_unit_test(test_timeout), cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_by_hand), cmocka_unit_test(test_old_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
