@@ -3,12 +3,12 @@ dist_noinst_SCRIPTS += tests/run
 EXTRA_DIST += tests/runner.py
 dist_noinst_SCRIPTS += .ci/run
 EXTRA_DIST += tests/cluster/harness.py \
-	tests/cluster/test-calls-wait tests/cluster/test-clean-stop tests/cluster/test-cli tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-drain tests/cluster/test-hang-engine tests/cluster/test-kill-daemon \
+	tests/cluster/test-calls-wait tests/cluster/test-clean-stop tests/cluster/test-cli tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-drain tests/cluster/test-hang-engine tests/cluster/test-hang-supervisor tests/cluster/test-kill-daemon \
 	tests/cluster/test-five-nodes tests/cluster/test-kill-engine tests/cluster/test-kill-node \
 	tests/cluster/test-ipv6 tests/cluster/test-lock-not-shared \
 	tests/cluster/test-lock-refused tests/cluster/long-lock-refused-kill \
 	tests/cluster/test-one-node tests/cluster/test-pause tests/cluster/test-records \
-	tests/cluster/test-recovery-lock tests/cluster/test-ring tests/cluster/test-start tests/cluster/test-start-waits \
+	tests/cluster/test-recovery-lock tests/cluster/test-restart-limit tests/cluster/test-retire-worst tests/cluster/hang_fs.py tests/cluster/test-ring tests/cluster/test-start tests/cluster/test-start-waits \
 	tests/cluster/test-stopped-client tests/cluster/test-two-nodes
 noinst_PROGRAMS += tests/cluster/hold-lock
 tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c

@@ -53,7 +53,12 @@ class Cluster:
         self.n, self.options = n, options
 
     def __enter__(self):
-        say(self.sandbox("up", str(self.n), *self.options, timeout=200).strip())
+        try:
+            say(self.sandbox("up", str(self.n), *self.options, timeout=200).strip())
+        except (subprocess.TimeoutExpired, SystemExit) as e:
+            if IS_OURS:
+                self.sandbox("down")    # nobody else would
+            sys.exit(f"expected: the sandbox is up within 200 s: {e}")
         return self
 
     def __exit__(self, kind, value, trace):
