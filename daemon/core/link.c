@@ -201,7 +201,7 @@ bool gate_link(struct core *c)
 		who = m->pnn;
 	}
 	if (missing > 0)
-		gate_set(c, CORE_GATE_LINK, false, REASON_NO_LINK, "node=%s(%u) and %zu more",
+		gate_set(c, CORE_GATE_LINK, false, REASON_LINK_PENDING, "node=%s(%u) and %zu more",
 			 node_name(c, who), who, missing - 1);
 	else
 		gate_set(c, CORE_GATE_LINK, true, REASON_NONE, "%s", "");
@@ -218,8 +218,9 @@ void gate_link_observe(struct core *c)
 	for (uint32_t i = 0; i < CORE_MAX_NODES; i++) {
 		if (!cut_has(cut, i))
 			continue;
-		gate_set(c, CORE_GATE_LINK, false, REASON_NO_LINK, "node=%s(%u) address=%s",
-			 node_name(c, i), i, c->node[i]->address);
+		gate_set(c, CORE_GATE_LINK, false,
+			 c->reason == REASON_NO_LINK ? REASON_NO_LINK : REASON_LINK_PENDING,
+			 "node=%s(%u) address=%s", node_name(c, i), i, c->node[i]->address);
 		return;
 	}
 	gate_set(c, CORE_GATE_LINK, true, REASON_NONE, "%s", "");

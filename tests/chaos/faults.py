@@ -185,6 +185,15 @@ class Faults:
             raise why
         return online
 
+    def all_online(self):
+        """A node's end of standby may be lost with the CIB of a part of the cluster"""
+        nodes = " ".join(f"node{k}" for k in self.everybody())
+        for k in self.everybody():
+            try:
+                return self.run(k, f"for n in {nodes}; do crm_standby --node $n --delete || exit 1; done")
+            except NotNow:
+                pass
+
     def do_worker(self, f):
         self.kill(self.one_of(f, self.processes(f.node, WORKER)))
 

@@ -9,7 +9,7 @@ from history import read_folder
 
 CLIENTS = 4             # of each node
 FOLDER = "/var/log/chaos"
-WHOLE_S, END_S, ONCE_S = 60, 20, 60
+WHOLE_S, ONLINE_S, END_S, ONCE_S = 60, 10, 20, 60
 TOLD = 3                # so many violations are printed in full
 
 
@@ -84,8 +84,17 @@ class Run:
 
     def wait_whole(self):
         begin = time.monotonic()
+        online_at = begin + ONLINE_S
+
+        def is_whole():
+            nonlocal online_at
+            if time.monotonic() >= online_at:
+                self.faults.all_online()
+                online_at = time.monotonic() + ONLINE_S
+            return self.is_whole()
+
         try:
-            base.until(self.is_whole, WHOLE_S * PATIENCE, "end of the recovery", 0.1)
+            base.until(is_whole, WHOLE_S * PATIENCE, "end of the recovery", 0.1)
         except TimeoutError as e:
             says = "\n".join(f"node{k}: {self.c.node(k)['state']} {self.c.daemon(k)}" for k in self.crews)
             raise Failure(f"not all nodes are active again: {e}\n{says}")
