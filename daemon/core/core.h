@@ -95,7 +95,7 @@ struct core_sweep_entry {
 /* One batch of a traverse, to be read from this node's file: from that hash chain on */
 struct core_traverse_read {
 	uint64_t cookie;
-	uint32_t db_id, chain;
+	uint32_t db_id, chain; /* behind the last one there is nothing */
 	uint32_t dmaster; /* only records of this owner; CORE_UNKNOWN_PNN: of any */
 	bool with_empty;  /* those without a body, too */
 	bool only_empty;  /* no others */

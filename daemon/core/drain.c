@@ -42,7 +42,8 @@
 
 #define DRAIN_PROTOCOL	3      /* the first that knows DRAIN */
 #define READ_MS		60000U /* a client may hold one of the chains */
-#define LEAVING_READ_MS 2000U  /* ... for ever: the other databases do not wait for it */
+#define LEAVING_READ_MS 500U   /* ... for ever: what is behind it does not wait */
+#define READ_CHAINS	4096U  /* at a time */
 #define CONGESTED_MS	50U
 #define LEAVING_REST_MS 50U   /* something could not be given away */
 #define STAYING_REST_MS 1000U /* something was here */
@@ -56,19 +57,19 @@ static bool node_is_other(const struct core *c, const struct node *n)
 	return node_is_there(n) && n->pnn != c->self;
 }
 
-static bool target_is_best(const struct core *c, uint32_t pnn)
-{
-	const struct node *n = c->node[pnn];
-
-	return node_is_other(c, n) && n->is_connected && !n->is_leaving && !n->is_draining;
-}
-
-/* What is lost otherwise goes to one that stays, though it would rather have nothing */
+/* What is lost otherwise goes to one that stays, though it would rather have nothing; not to one
+ * that takes little or nothing at the moment */
 static bool target_is_possible(const struct core *c, uint32_t pnn)
 {
 	const struct node *n = c->node[pnn];
 
-	return node_is_other(c, n) && n->is_connected && !n->is_leaving;
+	return node_is_other(c, n) && n->is_connected && !n->is_leaving &&
+	       !core_is_peer_congested(c, pnn);
+}
+
+static bool target_is_best(const struct core *c, uint32_t pnn)
+{
+	return target_is_possible(c, pnn) && !c->node[pnn]->is_draining;
 }
 
 static uint32_t drain_target(const struct core *c, uint64_t hash)
@@ -78,6 +79,14 @@ static uint32_t drain_target(const struct core *c, uint64_t hash)
 	return to == CORE_UNKNOWN_PNN && drain_is_leaving(c)
 		   ? slot_best(c, hash, target_is_possible)
 		   : to;
+}
+
+static bool drain_has_target(const struct core *c)
+{
+	for (size_t i = 0; i < c->active_n; i++)
+		if (target_is_possible(c, c->active[i].pnn))
+			return true;
+	return false;
 }
 
 /* Whether there is anybody at all, with a link or without */
@@ -160,6 +169,8 @@ static void drain_asked(struct core *c, uint32_t from, const struct packet *p)
 {
 	struct node *n = c->node[from];
 
+	if (p->ticket == 0) /* nobody asks so */
+		return;
 	n->is_draining = p->mode != DRAIN_OFF;
 	n->is_leaving = p->mode == DRAIN_LEAVING && !core_has_bug(c, CORE_BUG_DRAIN_TAKES);
 	if (n->drain_ticket == 0)
@@ -217,7 +228,8 @@ static bool drain_is_sure(const struct core *c)
 {
 	const struct drain *d = c->drain;
 
-	return d->mode == DRAIN_LEAVING && d->has_asked && d->awaited_n == 0 && drain_is_settled(c);
+	return d->mode == DRAIN_LEAVING && d->has_asked && d->awaited_n == 0 && c->loop.len == 0 &&
+	       drain_is_settled(c);
 }
 
 /* ---- the pass ---- */
@@ -289,7 +301,7 @@ static void pass_end(struct core *c)
 	d->passes++;
 	d->left = d->found > d->given ? d->found - d->given : 0;
 	d->left += d->unread;
-	d->is_clean = d->is_sure && d->found == 0 && d->unread == 0;
+	d->is_clean = d->is_sure && d->found == 0 && d->unread == 0 && drain_is_settled(c);
 	d->is_begun = false;
 	if (d->mode == DRAIN_STAYING)
 		d->pass_ms = core_now(c) + (d->found > 0 ? STAYING_REST_MS : DRAINED_REST_MS);
@@ -320,18 +332,18 @@ static void pass_go_on(struct core *c)
 {
 	struct drain *d = c->drain;
 	struct core_traverse_read r = { .dmaster = c->self,
-					.with_empty =
-					    !core_has_bug(c, CORE_BUG_DRAIN_KEEPS_EMPTY) };
+					.with_empty = !core_has_bug(c, CORE_BUG_DRAIN_KEEPS_EMPTY),
+					.chains = READ_CHAINS };
 
 	if (core_now(c) < d->pass_ms || d->is_clean)
 		return;
-	if (d->is_reading) { /* it takes too long: the rest of this database waits for the next */
+	if (d->is_reading) { /* it takes too long: these chains wait for the next pass */
 		c->ops->traverse_cancel(c->world, d->cookie);
 		d->is_reading = false;
 		d->unread++;
-		pass_next_db(d);
+		d->pass_chain += READ_CHAINS;
 	}
-	if (core_is_congested(c)) {
+	if (core_is_congested(c) && !drain_has_target(c)) {
 		d->pass_ms = core_now(c) + CONGESTED_MS;
 		return;
 	}
@@ -401,6 +413,7 @@ static void drain_end(struct core *c, enum core_drain_end how)
 			 (unsigned long long)d->homeless, (unsigned long long)d->unread, !is_begun,
 			 d->awaited_n, c->is_recovering);
 	d->mode = DRAIN_OFF;
+	d->has_asked = true;		     /* nothing more is told */
 	c->node[c->self]->is_leaving = true; /* until it is gone */
 	c->ops->drained(c->world, how);
 }

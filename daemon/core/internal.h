@@ -65,8 +65,8 @@ struct node {
 	uint64_t drain_ticket; /* to be answered; 0: nothing is */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */
 	uint64_t silent_ms;   /* a member without a link: when to say so (again) */
-	/* link.c: when data last went to and from it; how much it had sent and acknowledged at the last look;
-	 * when its link came up; since when it says that we do not answer, 0: it does not */
+	/* link.c: when data last went to it; how much it had acknowledged at the last look; when its link came
+	 * up; since when it says that we do not answer, 0: it does not */
 	uint64_t moved_ms, looked_seq, up_ms, named_ms;
 	struct session session;
 	/* Sweep reports to this lmaster being filled */
@@ -487,6 +487,7 @@ struct core {
 	struct traverses *traverses;
 	struct vacuum *vacuum;
 	uint64_t link_due_ms;	/* when link_tick() has to look */
+	uint32_t link_asks;	/* of a joiner that was kept out for want of one */
 	struct drain *drain;
 	uint32_t drain_questions; /* of others, that are not answered yet */
 	uint64_t parked_due_ms; /* when parked_tick() has to look, UINT64_MAX: nobody is parked */

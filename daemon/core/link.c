@@ -8,16 +8,18 @@
  * LINKS tells, over CPG, with whom the sender cannot exchange data; each replaces its last one, so
  * an empty one withdraws all. It counts in the view for which it was made, and nowhere else.
  *
- * Active members. A pair moves when its link comes up, when nothing waits to be acknowledged, or
- * when a packet or an acknowledgement has come since the last look. (A cut one way stops both ways
- * soon, since TCP's own acknowledgements are lost. An idle link that is cut is the transport's to
- * find: TCP's keepalive ends it within 5 s.) Who has not moved with somebody for peer_timeout says
- * so; who is named for half of that, and lives, says so too: an acknowledgement that never comes
- * may be the fault of either. A pair is cut when both say so. Half a peer_timeout after an own pair
- * became cut, when others have had the time to tell of theirs, its ends tell that it is due, and
- * with the first delivery of that all members judge from what was delivered before, which is the
- * same on all: of those in cut pairs the one with the most of them is evicted; of equals the
- * highest pnn. So one is evicted at a time, and the other end of each of its pairs stays.
+ * Active members. A pair moves when nothing waits to be acknowledged, or when an acknowledgement
+ * has come since the last look. (That the other's packets come says nothing about ours, nor does a
+ * new connection: a path may lose what is large, and let each handshake through. An idle link that
+ * is cut is the transport's to find: TCP's keepalive ends it within 5 s.) Who has not moved with
+ * somebody for peer_timeout says so; who is named for half of that, and lives, says so too: an
+ * acknowledgement that never comes may be the fault of either. Who is about to leave says nothing:
+ * the other end would be evicted for a pair that is about to end. A pair is cut when both say so.
+ * Half a peer_timeout after an own pair became cut, when others have had the time to tell of
+ * theirs, its ends tell that it is due, and with the first delivery of that all members judge from
+ * what was delivered before, which is the same on all: of those in cut pairs the one with the most
+ * of them is evicted; of equals the highest pnn. So one is evicted at a time, and the other end of
+ * each of its pairs stays.
  *
  * The victim retires as soon as it is told. The others begin the view anew and wait for it there:
  * its engine leaves the group, its supervisor says REVOKED, and the fencing gate opens (I5). If it
@@ -26,7 +28,8 @@
  * Joiners. An evicted node comes back as a joiner. Each joiner needs a link to every member that
  * was active; it tells when it has them all, or that it has waited in vain, and then it is kept out
  * (REASON_NO_LINK) while the others go on. When its links have been up for a moment it asks for
- * another round. Nobody who is active is judged by this.
+ * another round, and each time that this was in vain the moment is twice as long. Nobody who is
+ * active is judged by this.
  */
 #include <stdio.h>
 #include "internal.h"
@@ -136,18 +139,20 @@ static void link_tell(struct core *c)
 static void link_ask_again(struct core *c)
 {
 	const struct member *self = view_member(c, c->self);
+	uint64_t wait_ms;
 
 	if (c->view.fsm.state != CORE_VIEW_GATED || c->view.plan_generation == 0 ||
 	    self->is_planned || self->kept_out != REASON_NO_LINK || c->view.has_asked_again)
 		return;
+	wait_ms = c->config.peer_timeout_ms / 16 << (c->link_asks < 6 ? c->link_asks : 6);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct member *m = &c->view.member[i];
 		const struct node *n = c->node[m->pnn];
 
-		if (m->is_planned &&
-		    (!n->is_connected || core_now(c) - n->up_ms < c->config.peer_timeout_ms / 16))
+		if (m->is_planned && (!n->is_connected || core_now(c) - n->up_ms < wait_ms))
 			return;
 	}
+	c->link_asks++;
 	c->view.has_asked_again = true;
 	control_send_restart(c);
 }
@@ -328,15 +333,20 @@ void link_told(struct core *c, struct member *from, const uint64_t *cut, bool is
 		link_judge(c);
 }
 
+/* All that this node has sent has arrived */
+static bool link_is_idle(const struct session *s)
+{
+	return s->acked_seq + 1 == s->next_seq;
+}
+
 /* Since the last look */
 static void link_look(struct core *c, struct node *n, bool has_slept)
 {
 	const struct session *s = &n->session;
 
-	if (has_slept || (n->is_connected && (s->acked_seq + 1 == s->next_seq ||
-					      s->acked_seq + s->received_seq != n->looked_seq)))
+	if (has_slept || (n->is_connected && (link_is_idle(s) || s->acked_seq != n->looked_seq)))
 		n->moved_ms = core_now(c);
-	n->looked_seq = s->acked_seq + s->received_seq;
+	n->looked_seq = s->acked_seq;
 }
 
 static void link_report(struct core *c)
@@ -355,6 +365,8 @@ static void link_report(struct core *c)
 		    (n->named_ms != 0 && now - n->named_ms >= c->config.peer_timeout_ms / 2))
 			cut_add(cut, m->pnn);
 	}
+	if (c->node[c->self]->is_leaving) /* complains of nobody, who might be evicted for it */
+		memset(cut, 0, sizeof(cut));
 	if (!is_due && memcmp(cut, v->told_cut, sizeof(cut)) == 0)
 		return;
 	if (!cut_is_empty(cut))
@@ -398,7 +410,11 @@ uint64_t link_deadline(const struct core *c)
 
 void link_up(struct core *c, struct node *n)
 {
-	n->moved_ms = n->up_ms = core_now(c);
+	n->up_ms = core_now(c);
+	/* That a handshake came through says nothing about what waits: each new connection may
+	 * stick */
+	if (link_is_idle(&n->session))
+		n->moved_ms = core_now(c);
 	link_tell(c);
 }
 

@@ -353,6 +353,9 @@ uint64_t supervise_deadline_ms(const struct supervise *s)
 {
 	if (s->fsm.state == SUPERVISE_RUNNING)
 		return s->has_engine ? s->heartbeat_ms + s->config.hang_timeout_ms : NEVER;
+	if (s->fsm.state == SUPERVISE_STOPPING && /* it drains, and turns meanwhile */
+	    s->heartbeat_ms + s->config.hang_timeout_ms < s->deadline_ms)
+		return s->heartbeat_ms + s->config.hang_timeout_ms;
 	return s->deadline_ms;
 }
 
@@ -369,8 +372,8 @@ void supervise_tick(struct supervise *s)
 		break;
 	case SUPERVISE_STOPPING:
 		supervise_log(s, CORE_LOG_WARNING,
-			      "the engine does not stop and is killed | waited_ms=%u",
-			      s->config.drain_timeout_ms + s->config.stop_timeout_ms);
+			      "the engine does not stop and is killed | is_hanging=%d",
+			      now_ms(s) < s->deadline_ms);
 		engine_end(s, "the engine does not stop");
 		break;
 	case SUPERVISE_ENDING:

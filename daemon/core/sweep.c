@@ -89,7 +89,9 @@ bool core_sweep_is_ahead(const struct core *c)
 	for (size_t i = 0; i < c->active_n; i++) {
 		const struct node *n = c->node[c->active[i].pnn];
 
-		if (n->is_member && n->session.end - n->session.acked > REPORTS_AHEAD_BYTES)
+		/* who is out of reach does not keep the others from their reports */
+		if (n->is_member && n->is_connected &&
+		    n->session.end - n->session.acked > REPORTS_AHEAD_BYTES)
 			return true;
 	}
 	return false;

@@ -124,7 +124,7 @@ void vtraverse_read(void *world, const struct core_traverse_read *want)
 	for (; r.db < e->sim->files; r.db++)
 		if (e->file.db[r.db].is_open && e->file.db[r.db].db_id == want->db_id)
 			break;
-	if (r.db == e->sim->files || want->chain >= e->sim->chains ||
+	if (r.db == e->sim->files ||
 	    (want->dmaster != e->node->pnn && !want->only_empty)) {
 		sim_fail(e->sim, "traverse", "node %u is to read what does not exist",
 			 e->node->pnn);

@@ -125,6 +125,47 @@ static void test_pair_is_cut(void **state)
 	core_free(c);
 }
 
+/* Each new connection lets the handshake through, and loses what waits; the other's packets come */
+static void test_path_that_loses(void **state)
+{
+	struct world w;
+	struct core *c = with_active(&w);
+	uint64_t begin = w.now;
+
+	(void)state;
+	core_message(c, 1, 7, slice_of("lost", 4));
+	while (w.now - begin < PEER_TIMEOUT + 2000) {
+		c->node[1]->session.received_seq++;
+		core_peer_down(c, 1);
+		assert_int_equal(core_peer_up(c, 1, PEER_BOOT, c->node[1]->session.acked_seq), 0);
+		if (wait_said(&w, 1000))
+			break;
+	}
+	assert_in_range(w.now - begin, PEER_TIMEOUT, PEER_TIMEOUT + 2000);
+	assert_true(has_said_links(&w, true, false));
+	deliver(&w);
+	peer_links(c, true, false);
+	core_peer_down(c, 1);
+	core_peer_up(c, 1, PEER_BOOT, c->node[1]->session.acked_seq);
+	assert_true(wait_said(&w, PEER_TIMEOUT));
+	assert_true(has_said_links(&w, true, true));
+	core_free(c);
+}
+
+/* Who is about to leave has nobody evicted */
+static void test_leaving(void **state)
+{
+	struct world w;
+	struct core *c = with_active(&w);
+
+	(void)state;
+	core_peer_down(c, 1);
+	c->node[0]->is_leaving = true;
+	peer_links(c, true, false);
+	assert_false(wait_said(&w, 3 * PEER_TIMEOUT));
+	core_free(c);
+}
+
 /* What was said is withdrawn before it is due */
 static void test_pair_mends(void **state)
 {
@@ -209,6 +250,8 @@ int main(void)
 		cmocka_unit_test(test_joiner_without_link),
 		cmocka_unit_test(test_silent_joiner),
 		cmocka_unit_test(test_pair_is_cut),
+		cmocka_unit_test(test_path_that_loses),
+		cmocka_unit_test(test_leaving),
 		cmocka_unit_test(test_pair_mends),
 		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_own_pause),

@@ -315,13 +315,30 @@ static void an_engine_that_does_not_stop_is_killed(void **state)
 	(void)state;
 	begin_running(&f);
 	supervise_stop(f.s);
+	f.now += 5000;
+	supervise_engine_heartbeat(f.s);
 	/* what it has for its records, too */
-	assert_int_equal(supervise_deadline_ms(f.s), f.now + 7000 + 5000);
+	assert_int_equal(supervise_deadline_ms(f.s), f.now + 7000);
 	wait_deadline(&f);
 	assert_string_equal(f.did, "RSAK");
 	supervise_engine_ended(f.s, REASON_NONE);
 	supervise_retired(f.s, true);
 	end(&f, "RSAKRLXnone");
+}
+
+/* ... and one that hangs meanwhile as soon as at any other time: others wait for its state */
+static void an_engine_that_hangs_while_it_stops_is_killed(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	begin_running(&f);
+	f.now += 2000;
+	supervise_engine_heartbeat(f.s);
+	supervise_stop(f.s);
+	assert_int_equal(supervise_deadline_ms(f.s), f.now + 10000);
+	wait_deadline(&f);
+	end(&f, "RSAK");
 }
 
 static void an_engine_that_hangs_is_killed_and_started_again(void **state)
@@ -454,6 +471,7 @@ int main(void)
 		cmocka_unit_test(a_stop_while_retiring_waits_for_it),
 		cmocka_unit_test(a_stop_while_the_engine_starts_or_leftovers_are_retired),
 		cmocka_unit_test(an_engine_that_does_not_stop_is_killed),
+		cmocka_unit_test(an_engine_that_hangs_while_it_stops_is_killed),
 		cmocka_unit_test(an_engine_that_hangs_is_killed_and_started_again),
 		cmocka_unit_test(an_engine_that_cannot_be_reaped_is_left_to_fencing),
 		cmocka_unit_test(
