@@ -13,6 +13,10 @@ libcore_a_SOURCES = \
 	daemon/core/gate.c \
 	daemon/core/hint.c \
 	daemon/core/internal.h \
+	daemon/core/membership.h \
+	daemon/core/packet.h \
+	daemon/core/record.h \
+	daemon/core/replica.h \
 	daemon/core/keystate.c \
 	daemon/core/known.c \
 	daemon/core/link.c \
