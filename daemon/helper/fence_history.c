@@ -57,6 +57,22 @@ bool fence_watch_look(struct fence_watch *w, const char *name, const struct fenc
 	return false;
 }
 
+bool fence_is_at_work(const struct fence_watch *w, const char *name, const struct fence_entry *e,
+		      size_t n, struct fence_stamp now)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!is_about(&e[i], name) || !fence_is_fencing(e[i].action))
+			continue;
+		if (e[i].state == FENCE_GOING_ON)
+			return true;
+		if (e[i].state == FENCE_DONE && w->is_based && is_newer(e[i].ended, w->baseline) &&
+		    e[i].ended.s >= now.s - FENCE_RECENT_S &&
+		    e[i].ended.s <= now.s + FENCE_RECENT_S)
+			return true;
+	}
+	return false;
+}
+
 static void stamp_write(struct writer *w, struct fence_stamp stamp)
 {
 	writer_u64(w, (uint64_t)stamp.s);

@@ -30,7 +30,8 @@
 #include <stdint.h>
 #include "ipc.h"
 
-#define FENCE_SKEW_S 120
+#define FENCE_SKEW_S   120
+#define FENCE_RECENT_S 10
 
 struct fence_stamp {
 	int64_t s;
@@ -60,6 +61,13 @@ struct fence_watch {
  */
 bool fence_watch_look(struct fence_watch *w, const char *name, const struct fence_entry *e,
 		      size_t n, bool is_notified, struct fence_stamp now);
+/*
+ * Whether somebody's fencing of the node is going on, or has succeeded less than FENCE_RECENT_S ago and after
+ * the watch, so that the fencer is about to tell of it: nobody need ask for another one yet. For this
+ * alone the clocks of two nodes are compared: where they differ a moment is lost, or a fencing is one too many.
+ */
+bool fence_is_at_work(const struct fence_watch *w, const char *name, const struct fence_entry *e,
+		      size_t n, struct fence_stamp now);
 /* FENCE_BASE_SIZE bytes of a watch that is based, and a watch made of them again; 0 or 1 */
 void fence_watch_write(const struct fence_watch *w, struct writer *to);
 int fence_watch_read(struct fence_watch *w, struct cursor *from);

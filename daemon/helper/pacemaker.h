@@ -36,6 +36,8 @@ struct fencer_node {
 	struct fence_watch watch;
 	bool is_told;	   /* IPC_FENCED was sent */
 	bool is_requested; /* an operation that we asked for is under way */
+	guint ask_timer;   /* we are to ask, and wait for what others have asked for */
+	guint waited_ms;
 };
 
 struct fencer {

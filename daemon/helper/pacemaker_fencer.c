@@ -20,6 +20,9 @@
 #define HISTORY_TIMEOUT_S 10
 #define LOOK_PAUSE_MS	  500U /* while an operation that was going on at a watch has not ended */
 #define REQUEST_SLACK_S	  30   /* of the fencer over the time-out that it was given */
+#define ASK_PAUSE_MS	  100U
+#define ASK_LATEST_MS                                                                              \
+	3000U /* what others have asked for may take; then two are made one by the fencer */
 
 /* libstonithd's notifications carry no argument of ours; there is one connection in this process */
 static struct pacemaker *owner;
@@ -335,13 +338,57 @@ static void on_requested(stonith_t *st, stonith_callback_data_t *data)
 	g_free(r);
 }
 
+static gboolean ask_again(gpointer arg)
+{
+	struct request *r = arg;
+	struct fencer_node *n = node_find(r->p, r->nodeid, r->boot_id);
+
+	if (n == NULL)
+		return G_SOURCE_REMOVE;
+	n->ask_timer = 0;
+	if (!n->is_told)
+		fencer_request(r->p, r->nodeid, n->name, r->boot_id);
+	return G_SOURCE_REMOVE;
+}
+
+/* Pacemaker's own fencing of a node ends before corosync has told its loss, and the fencer can tell
+ * of it only then: just when we are about to ask. A second one would meet a node that starts. */
+static bool is_about_to_tell(struct pacemaker *p, struct fencer_node *n)
+{
+	stonith_history_t *history = NULL;
+	struct timespec now;
+	GArray *entries;
+	bool is_so;
+
+	if (n->waited_ms >= ASK_LATEST_MS ||
+	    p->fencer.st->cmds->history(p->fencer.st, st_opt_sync_call, n->name, &history,
+					HISTORY_TIMEOUT_S) != pcmk_ok)
+		return false;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	entries = entries_of(history);
+	is_so = fence_is_at_work(&n->watch, n->name, (struct fence_entry *)(void *)entries->data,
+				 entries->len, (struct fence_stamp){ now.tv_sec, now.tv_nsec });
+	(void)g_array_free(entries, TRUE);
+	stonith_history_free(history);
+	return is_so;
+}
+
+static struct request *request_new(struct pacemaker *p, const struct fencer_node *n)
+{
+	struct request *r = g_new0(struct request, 1);
+
+	r->p = p;
+	r->nodeid = n->nodeid;
+	r->boot_id = n->boot_id;
+	return r;
+}
+
 void fencer_request(struct pacemaker *p, uint32_t nodeid, const char *name, uint64_t boot_id)
 {
 	struct fencer_node *n = node_find(p, nodeid, boot_id);
 	stonith_t *st = p->fencer.st;
 	const char *action = "reboot";
 	int timeout_s = 60, call_id;
-	struct request *r;
 
 	if (n == NULL) { /* its watch begins now, before the operation */
 		n = node_add(p, nodeid, name, boot_id);
@@ -352,7 +399,7 @@ void fencer_request(struct pacemaker *p, uint32_t nodeid, const char *name, uint
 		if (n == NULL)
 			return;
 	}
-	if (n->is_requested)
+	if (n->is_requested || n->ask_timer != 0)
 		return;
 	if (n->is_told) {
 		tell_fenced(p, n);
@@ -362,6 +409,13 @@ void fencer_request(struct pacemaker *p, uint32_t nodeid, const char *name, uint
 		tell_failed(p, n, "Pacemaker's fencer does not answer");
 		return;
 	}
+	if (is_about_to_tell(p, n)) {
+		n->waited_ms += ASK_PAUSE_MS;
+		n->ask_timer = g_timeout_add_full(G_PRIORITY_DEFAULT, ASK_PAUSE_MS, ask_again,
+						  request_new(p, n), g_free);
+		return;
+	}
+	n->waited_ms = 0;
 	if (p->topology.cib != NULL) {
 		action = cib_fence_action(p->topology.cib);
 		timeout_s = (int)(cib_fence_timeout_ms(p->topology.cib) / 1000);
@@ -374,10 +428,7 @@ void fencer_request(struct pacemaker *p, uint32_t nodeid, const char *name, uint
 	log_notice("fencing was asked for | node=%s(%u) action=%s timeout_s=%d", n->name, nodeid,
 		   action, timeout_s);
 	n->is_requested = true;
-	r = g_new0(struct request, 1);
-	r->p = p;
-	r->nodeid = nodeid;
-	r->boot_id = boot_id;
 	(void)st->cmds->register_callback(st, call_id, timeout_s + REQUEST_SLACK_S,
-					  st_opt_timeout_updates, r, "on_requested", on_requested);
+					  st_opt_timeout_updates, request_new(p, n), "on_requested",
+					  on_requested);
 }

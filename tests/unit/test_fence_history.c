@@ -48,6 +48,25 @@ static void older_fencing_does_not_count(void **state)
 	assert_false(fence_watch_look(&w, "node3", NULL, 0, true, at_1010));
 }
 
+/* Another fencing need not be asked for while one is going on, or has just ended */
+static void one_that_is_about_to_be_told(void **state)
+{
+	const struct fence_entry before[] = { DONE("node3", 990, 5) };
+	const struct fence_entry going_on[] = { GOING_ON("node3"), DONE("node3", 990, 5) };
+	const struct fence_entry done[] = { DONE("node3", 1005, 0), DONE("node3", 990, 5) };
+	const struct fence_entry status[] = { { "node3", "status", FENCE_GOING_ON, { 0, 0 } } };
+	const struct fence_stamp later = { 1016, 0 };
+	struct fence_watch w = watch_on(before, N(before));
+
+	(void)state;
+	assert_false(fence_is_at_work(&w, "node3", before, N(before), at_1000)); /* of before */
+	assert_true(fence_is_at_work(&w, "node3", going_on, N(going_on), at_1010));
+	assert_false(fence_is_at_work(&w, "node2", going_on, N(going_on), at_1010));
+	assert_false(fence_is_at_work(&w, "node3", status, N(status), at_1010));
+	assert_true(fence_is_at_work(&w, "node3", done, N(done), at_1010));
+	assert_false(fence_is_at_work(&w, "node3", done, N(done), later));
+}
+
 static void newer_fencing_counts_to_the_nanosecond(void **state)
 {
 	const struct fence_entry before[] = { DONE("node3", 995, 7) };
@@ -183,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(older_fencing_does_not_count),
+		cmocka_unit_test(one_that_is_about_to_be_told),
 		cmocka_unit_test(newer_fencing_counts_to_the_nanosecond),
 		cmocka_unit_test(other_nodes_and_actions_do_not_count),
 		cmocka_unit_test(off_counts_too),
