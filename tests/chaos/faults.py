@@ -190,9 +190,9 @@ class Faults:
         nodes = " ".join(f"node{k}" for k in self.everybody())
         for k in self.everybody():
             try:
-                return self.run(k, f"for n in {nodes}; do crm_standby --node $n --delete || exit 1; done")
-            except NotNow:
-                pass
+                return self.run(k, f"for n in {nodes}; do timeout 5 crm_standby --node $n --delete || exit 1; done")
+            except (NotNow, subprocess.TimeoutExpired):
+                pass    # it is paused, or has no Pacemaker: another one, or later
 
     def do_worker(self, f):
         self.kill(self.one_of(f, self.processes(f.node, WORKER)))
