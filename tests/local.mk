@@ -8,7 +8,7 @@ EXTRA_DIST += tests/cluster/harness.py \
 	tests/cluster/test-ipv6 tests/cluster/test-lock-not-shared \
 	tests/cluster/test-lock-refused tests/cluster/long-lock-refused-kill \
 	tests/cluster/test-one-node tests/cluster/test-pause tests/cluster/test-records \
-	tests/cluster/test-recovery-lock tests/cluster/test-restart-limit tests/cluster/test-retire-worst tests/cluster/hang_fs.py tests/cluster/test-ring tests/cluster/test-start tests/cluster/test-start-waits \
+	tests/cluster/test-recovery-lock tests/cluster/test-restart-limit tests/cluster/long-retire-worst tests/cluster/hang_fs.py tests/cluster/test-ring tests/cluster/test-start tests/cluster/test-start-waits \
 	tests/cluster/test-stopped-client tests/cluster/test-two-nodes
 noinst_PROGRAMS += tests/cluster/hold-lock
 tests_cluster_hold_lock_SOURCES = tests/cluster/hold-lock.c

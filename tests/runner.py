@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tests/run - run cotdb's tests
 
-  sudo tests/run            the quick tier (15 minutes at most)
+  sudo tests/run            the quick tier (25 minutes at most)
   sudo tests/run --all      everything
   sudo tests/run NAME...    these; NAME is a test, or a folder of them, as --list prints them
   tests/run --list          their names; those of --all alone are marked
