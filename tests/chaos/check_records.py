@@ -19,9 +19,10 @@ incarnation has ended is only ever believed where the history does not show its 
    or a later one, for as long as the incarnation lives (the old copy stays behind). When the owner is lost,
    the copy with the highest rsn counts, of all members; and nobody goes on before everybody who was a
    member and is not there any more has ended (I5). Therefore a hold may read version i although i+1 .. n were
-   written, if *every* incarnation that knew one of those has ended before. This is one rule for all ends
-   (power, engine, eviction, clean stop: each retires the files, and nothing is drained). One living
-   incarnation that knew i+1 is enough to forbid it: its copy has a higher rsn than any copy with i.
+   written, if *every* incarnation that knew one of those has ended before. This is one rule for all ends:
+   power, engine, eviction, and a clean stop, too: that one drains first, but what it cannot hand over in time
+   is lost as any other. One living incarnation that knew i+1 is enough to forbid it: its copy has a higher
+   rsn than any copy with i.
    An engine that has ended and its successor on the same node are two incarnations, and the second one
    knows only what came to it.
 

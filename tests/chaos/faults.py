@@ -65,7 +65,10 @@ class Faults:
         node = self.c.node(k)
         if node["state"] != "on":
             raise NotNow(f"node{k} is {node['state']}")
-        done = base.run_in(node, "sh", "-c", command, timeout=RUN_S)
+        try:
+            done = base.run_in(node, "sh", "-c", command, timeout=RUN_S)
+        except (OSError, subprocess.TimeoutExpired) as e:
+            raise NotNow(f"node{k}: {e}")
         if done.returncode:
             raise NotNow((done.stdout + done.stderr) or f"exit code {done.returncode}")
         return done.stdout

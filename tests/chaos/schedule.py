@@ -24,6 +24,7 @@ SOFT = {                # and these befall the anchor, too
     "worker": (4, 0, 0), "pacemaker-helper": (3, 0, 0), "lock-helper": (3, 0, 0), "stop-briefly": (4, 0.2, 4),
     "client": (5, 0, 0), "stop-client": (4, 0.5, 6), "kill-locked": (8, 0, 0),
 }
+SOFT_SHARE = 0.25           # of the faults of the other nodes
 EVERYBODY = {"every-engine": 5, "every-power": 2}    # of 100 rounds, so many are this alone
 
 
@@ -65,7 +66,7 @@ def rounds(seed, nodes):
         anchor, faults, at = rng.choice(numbers), [], rng.uniform(0, 1)
         for _ in range(rng.choice((1, 2, 2, 3, 4, 6))):
             node = rng.choice(numbers)
-            kind, seconds = choose(rng, SOFT if node == anchor else {**HARD, **SOFT})
+            kind, seconds = choose(rng, SOFT if node == anchor or rng.random() < SOFT_SHARE else HARD)
             faults.append(Fault(at, kind, node, seconds, rng.random()))
             # at once, or while the one before is being dealt with
             at += rng.choice((0, rng.uniform(0, 0.3), rng.uniform(0, 3), rng.uniform(2, 6)))
