@@ -55,10 +55,10 @@ class Samba(Cluster):
     def start_client(self, *argv, **options):
         return subprocess.Popen(self.argv(*argv), text=True, stdin=-1, stdout=-1, stderr=-2, **options)
 
-    def smbclient(self, where, commands, timeout=60):
+    def smbclient(self, where, commands, timeout=60, credentials=smbd.CREDENTIALS):
         """where: a node's number, or an address"""
         unc = f"//{self.address(where) if isinstance(where, int) else where}/{smbd.SHARE}"
-        return self.client("timeout", str(timeout), "smbclient", "-s", self.conf, "-U", smbd.CREDENTIALS,
+        return self.client("timeout", str(timeout), "smbclient", "-s", self.conf, "-U", credentials,
                            unc, "-c", commands, timeout=timeout + 5)
 
     def empty_share(self, share):
