@@ -128,7 +128,7 @@ def up(args):
         sup = subprocess.Popen(["unshare", "--net", *SELF, "_supervise"], stdin=-3, stdout=out,
                                stderr=out, start_new_session=True, cwd="/")
     write(SANDBOX + "/supervisor", str(sup.pid))
-    until(lambda: os.path.exists(SANDBOX + "/sock/ctl") or sup.poll() is not None, 10, "supervisor")
+    until(lambda: os.path.exists(SANDBOX + "/sock/ctl") or sup.poll() is not None, timeout, "supervisor")
     wait([], timeout)
     if not bare and pacemaker:
         start_daemon(timeout)
