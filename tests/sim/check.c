@@ -488,11 +488,13 @@ static bool check_had_cut(const struct sim *s, uint32_t pnn)
 	uint64_t while_us = (uint64_t)s->timeout_ms * 4000;
 	uint32_t stalled = 0;
 
-	/* One that stands still has nobody evicted; of two it cannot be told who is to blame */
+	/* One that stands still has nobody evicted; when both have, it cannot be told who is to
+	 * blame */
 	for (uint32_t i = 0; i < s->n; i++)
-		stalled += s->node[i].stalled_us != 0 &&
-			   s->node[i].stalled_us + while_us > s->now_us;
-	if (stalled > 1)
+		stalled +=
+		    s->node[i].stalled_us != 0 && s->node[i].stalled_us + while_us > s->now_us;
+	if (stalled > 1 && s->node[pnn].stalled_us != 0 &&
+	    s->node[pnn].stalled_us + while_us > s->now_us)
 		return true;
 	if (s->parted_us != 0 && s->parted_us + while_us > s->now_us)
 		return true;
