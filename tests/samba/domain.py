@@ -12,7 +12,7 @@ together."""
 import os, shutil, subprocess, sys, tempfile
 
 from smb import Samba, smbd
-from harness import TOOL, skip
+from harness import TOOL, say, skip
 import base
 
 for program in "nmbd", "nmblookup", "net", "wbinfo":
@@ -76,7 +76,7 @@ class Controller:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", TOOL, "client", "unshare", "--mount", "--pid", "--fork",
                  "--kill-child", "--mount-proc", "sh", "-c", CONTROLLER_RUN, self.folder],
-                stdin=-3, stdout=out, stderr=out)
+                stdin=-3, stdout=out, stderr=out, env={**os.environ, "TMPDIR": "/tmp"})   # all enter: IPC$ is there
 
     def is_registered(self):
         """Whether it answers for the domain; its end with an error if it has ended."""
@@ -127,10 +127,16 @@ class Member(Samba):
         os.chmod(f"{base.load_conf()['fs']}/{smbd.SHARE}", 0o1777)
         self.sandbox("daemon")
         self.wait("the domain controller is there", self.controller.is_registered, 30, 0.1)
-        self.wait("node1 joins the domain for all",
-                  lambda: f"to domain '{DOMAIN}'" in self.run(1, f"net rpc join -U root%{PASSWORD}").stdout, 30)
+        self.wait("node1 joins the domain for all", self.is_joined, 30, 1)
         for k in self.nodes:
             self.start_samba(k)
+
+    def is_joined(self):
+        done = self.run(1, f"net rpc join -U root%{PASSWORD}")
+        if f"to domain '{DOMAIN}'" in done.stdout:
+            return True
+        say(f"net rpc join: {done.stdout}{done.stderr}")
+        return False
 
     def start_samba(self, k):
         self.sh(k, "mkdir -p /run/samba && winbindd -D && smbd -D")
