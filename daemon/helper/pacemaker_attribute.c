@@ -2,7 +2,8 @@
 /*
  * pacemaker_attribute.c: transient node attributes, so that crm_mon -A shows what this node does
  * and rules can refer to it. Pacemaker has no public interface for them but the program
- * attrd_updater: one runs at a time, bounded in time, and only what has changed is set.
+ * attrd_updater: one runs at a time, bounded in time, and only what has changed is set. To start
+ * one takes a processor as long as a whole recovery, so what has changed is left to settle first.
  */
 #include "config.h"
 #include "pacemaker.h"
@@ -15,6 +16,7 @@
 
 #define RUN_LIMIT_MS 10000U
 #define RETRY_MS     10000U
+#define SETTLE_MS    1000U
 
 static const char *const names[ATTRIBUTES] = { "cotdb-state", "cotdb-generation", "cotdb-leader" };
 
@@ -118,7 +120,8 @@ void attributes_want(struct pacemaker *p, const char *state, uint32_t generation
 	(void)g_strlcpy(a->wanted[ATTRIBUTE_LEADER], leader, CIB_NAME_SIZE);
 	for (unsigned int i = 0; i < ATTRIBUTES; i++)
 		a->is_wanted[i] = true;
-	run_next(p);
+	if (a->pid == 0 && a->timer == 0)
+		timer_set(a, SETTLE_MS, try_again, p);
 }
 
 void attributes_connected(struct pacemaker *p)

@@ -90,7 +90,8 @@ struct store {
 
 	/* store_sweep.c */
 	struct store_worker sweeper[STORE_SWEEPERS];
-	struct store_sweep *sweeps; /* oldest first */
+	struct store_sweep *sweeps;	  /* oldest first */
+	qb_loop_timer_handle sweep_timer; /* until they begin; 0: they have */
 	bool is_sweep_paused;
 	struct core_sweep_entry *entries;
 

@@ -3,9 +3,12 @@
  * store_sweep.c: reading whole databases for a recovery. Workers of their own do it, two at a time
  * so that one chain that a client holds does not stop all of it; they send the records in packets
  * and wait when the channel is full, so the engine takes them at its own pace, behind its other
- * work, and at that of the peers to which they are reported. A sweep whose worker fails or dies begins again: what was reported twice does no harm. But
- * not for ever: until every member has swept, nobody gets a record that is new or was a departed
- * node's. So a file that cannot be read costs this node its databases, and not the cluster its
+ * work, and at that of the peers to which they are reported. They begin a moment after the
+ * generation: who has waited for it is answered first, and needs no sweep for that.
+ *
+ * A sweep whose worker fails or dies begins again: what was reported twice does no harm. But not
+ * for ever: until every member has swept, each request for a record that moved costs a question to
+ * all. So a file that cannot be read costs this node its databases, and not the cluster its
  * recovery: the engine ends, the supervisor retires the files, and the next engine makes new ones.
  */
 #include "store_private.h"
@@ -22,6 +25,8 @@ enum { SWEEP_ENTRIES_MAX = IPC_MAX / (8 + 4 + 4 + 4) };
 
 /* Attempts at one database; the first two may have met a want of memory, or an admin's kill */
 enum { SWEEP_ATTEMPTS = 3 };
+
+enum { SWEEP_DELAY_MS = 100 };
 
 _Static_assert(CORE_MAX_KEY == CTDB_MAX_KEY, "clients and core agree about the longest key");
 
@@ -148,6 +153,8 @@ static const struct channel_events sweep_events = {
 
 static void sweep_assign(struct store *s)
 {
+	if (s->sweep_timer != 0)
+		return;
 	for (struct store_sweep *x = s->sweeps; x != NULL; x = x->next) {
 		uint8_t buf[IPC_MAX];
 		struct store_worker *w;
@@ -183,6 +190,15 @@ void store_sweep_db_closed(struct store *s, struct store_db *db)
 	}
 }
 
+static void sweep_delay_over(void *data)
+{
+	struct store *s = data;
+
+	s->sweep_timer = 0;
+	sweep_assign(s);
+	engine_after_event(s->engine);
+}
+
 void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie)
 {
 	struct store *s = e->store;
@@ -202,7 +218,10 @@ void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie)
 	while (*tail != NULL)
 		tail = &(*tail)->next;
 	*tail = x;
-	sweep_assign(s);
+	if (s->sweep_timer == 0 &&
+	    qb_loop_timer_add(e->loop, QB_LOOP_LOW, SWEEP_DELAY_MS * QB_TIME_NS_IN_MSEC, s,
+			      sweep_delay_over, &s->sweep_timer) != 0)
+		fatal(REASON_ENGINE_RESTARTING, "no timer for a sweep");
 }
 
 void store_sweep_progress(const struct engine *e, struct store_progress *p)
@@ -223,6 +242,8 @@ void store_sweep_progress(const struct engine *e, struct store_progress *p)
 
 void store_sweep_close(struct store *s)
 {
+	if (s->sweep_timer != 0)
+		qb_loop_timer_del(s->engine->loop, s->sweep_timer);
 	for (size_t i = 0; i < STORE_SWEEPERS; i++)
 		store_worker_stop(&s->sweeper[i]);
 	while (s->sweeps != NULL) {
