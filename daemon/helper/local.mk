@@ -29,6 +29,7 @@ libsupervisor_a_SOURCES = \
 	daemon/helper/child.c daemon/helper/child.h \
 	daemon/helper/holder.c daemon/helper/holder.h \
 	daemon/helper/persist.c daemon/helper/persist.h \
+	daemon/helper/persist_writer.c daemon/helper/persist_writer.h \
 	daemon/helper/retire.c daemon/helper/retire.h
 libsupervisor_a_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
 

@@ -127,33 +127,21 @@ static const struct supervise_ops supervisor_ops = {
 
 void supervisor_persist(struct supervisor *s)
 {
-	pid_t pid;
+	const char *dir = s->options.text[OPTION_state_dir];
+	int rc;
 
 	if (s->mark_due_ms != 0 && (s->is_exiting || supervisor_now_ms() >= s->mark_due_ms))
 		s->is_persist_wanted = true;
-	if (!s->is_persist_wanted || s->persist_pid != 0)
+	if (!s->is_persist_wanted || persist_writer_is_busy(&s->writer))
 		return;
 	s->is_persist_wanted = false;
 	s->mark_due_ms = 0;
-	pid = child_fork();
-	if (pid == 0) {
-		int rc = persist_write(s->options.text[OPTION_state_dir], &s->persisted);
-
-		if (rc != 0)
-			log_error("the last generation could not be written | folder=%s "
-				  "generation=%u error=%s",
-				  s->options.text[OPTION_state_dir], s->persisted.generation,
-				  strerror(-rc));
-		_exit(rc == 0 ? 0 : 1);
-	}
-	if (pid < 0) {
-		log_error("the last generation could not be written | error=%s",
-			  strerror((int)-pid));
-		engine_tell_written(s, s->persisted.generation);
+	rc = persist_writer_begin(&s->writer, dir, &s->persisted);
+	if (rc == 0)
 		return;
-	}
-	s->persist_pid = pid;
-	s->persist_generation = s->persisted.generation;
+	log_error("the last generation could not be written | folder=%s error=%s", dir,
+		  strerror(-rc));
+	engine_tell_written(s, s->persisted.generation);
 }
 
 /* One thing that was asked for; whether there was one */
@@ -209,7 +197,7 @@ static void timer_arm(struct supervisor *s)
 
 	if (control < at)
 		at = control;
-	if (s->mark_due_ms != 0 && s->persist_pid == 0 && s->mark_due_ms < at)
+	if (s->mark_due_ms != 0 && !persist_writer_is_busy(&s->writer) && s->mark_due_ms < at)
 		at = s->mark_due_ms;
 	if (s->group.outbox_n > 0 && s->group.retry_ms < at)
 		at = s->group.retry_ms;
@@ -236,7 +224,7 @@ static bool exit_is_due(const struct supervisor *s)
 			    "write, in time");
 		return true;
 	}
-	return group_is_quiet(s) && s->persist_pid == 0 && !s->is_persist_wanted &&
+	return group_is_quiet(s) && !persist_writer_is_busy(&s->writer) && !s->is_persist_wanted &&
 	       !supervisor_lingers(s);
 }
 
@@ -268,13 +256,12 @@ static int32_t on_child(int32_t sig, void *data)
 			continue;
 		if (s->retire != NULL && retire_reaped(s->retire, pid, status))
 			continue;
-		if (pid == s->persist_pid) {
-			s->persist_pid = 0;
-			engine_tell_written(s, s->persist_generation);
-		}
+		if (persist_writer_reaped(&s->writer, s->options.text[OPTION_state_dir], pid, status))
+			engine_tell_written(s, s->writer.generation);
 	}
 	engine_check_ended(s);
 	supervisor_after_event(s);
+	persist_writer_prepare(&s->writer, s->options.text[OPTION_state_dir]);
 	return 0;
 }
 
@@ -354,6 +341,7 @@ int supervisor_run(struct supervisor *s)
 		   s->node_name, s->nodeid, s->pnn, (int)getpid());
 	supervise_start(s->machine);
 	supervisor_after_event(s);
+	persist_writer_prepare(&s->writer, s->options.text[OPTION_state_dir]);
 	qb_loop_run(s->loop);
 
 	row = reason_row(s->exit_reason);
@@ -363,6 +351,7 @@ int supervisor_run(struct supervisor *s)
 		log_error("cotdbd ends: %s | reason=%s code=%d", row->text, row->name, row->ocf);
 	engine_kill(s);
 	retire_free(s->retire);
+	persist_writer_close(&s->writer);
 	group_leave(s, s->exit_reason != REASON_RETIRE_FAILED);
 	snprintf(path, sizeof(path), "%s/cotdbd.pid", s->options.text[OPTION_run_dir]);
 	(void)unlink(path);

@@ -24,7 +24,7 @@
 #include "daemon/core/roster.h"
 #include "daemon/core/supervise.h"
 #include "daemon/helper/ipc.h"
-#include "daemon/helper/persist.h"
+#include "daemon/helper/persist_writer.h"
 #include "daemon/helper/retire.h"
 #include "daemon/options.h"
 
@@ -96,8 +96,7 @@ struct supervisor {
 	struct persist persisted; /* what is on disk, or about to be */
 	bool is_persist_wanted;
 	uint64_t mark_due_ms; /* who has ended is written by then; 0: it is */
-	pid_t persist_pid;
-	uint32_t persist_generation; /* that persist_pid writes */
+	struct persist_writer writer;
 
 	int control_fd;
 	struct control_client *clients;
@@ -130,7 +129,7 @@ int supervisor_begin(struct supervisor *s, struct start_error *e);
 int supervisor_run(struct supervisor *s);
 uint64_t supervisor_now_ms(void);
 void supervisor_after_event(struct supervisor *s);
-/* Writes s->persisted to disk in a process of its own */
+/* Writes s->persisted to disk by s->writer */
 void supervisor_persist(struct supervisor *s);
 
 /* supervisor_start.c. Each returns e->why. */

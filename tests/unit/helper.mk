@@ -18,7 +18,7 @@ check_PROGRAMS += tests/unit/test_persist
 TESTS += tests/unit/test_persist
 tests_unit_test_persist_SOURCES = tests/unit/test_persist.c
 tests_unit_test_persist_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_persist_LDADD = libsupervisor.a $(CMOCKA_LIBS)
+tests_unit_test_persist_LDADD = libsupervisor.a libdaemon.a libcotdb-base.a $(QB_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_retire
 TESTS += tests/unit/test_retire

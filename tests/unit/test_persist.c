@@ -2,6 +2,7 @@
 /* test_persist.c: the file of the last generation: round trip, and that no damage gets through */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <cmocka.h>
-#include "daemon/helper/persist.h"
+#include "daemon/helper/persist_writer.h"
 
 static char dir[64], path[128], error[512];
 static struct persist p, q;
@@ -132,6 +135,87 @@ static void every_damaged_byte_is_noticed(void **state)
 	assert_int_equal(read_it(), 0);
 }
 
+static struct persist_writer writer;
+
+static void begin(uint32_t generation)
+{
+	memset(&p, 0, sizeof(p));
+	p.generation = generation;
+	assert_int_equal(persist_writer_begin(&writer, dir, &p), 0);
+	assert_true(persist_writer_is_busy(&writer));
+}
+
+/* Its end, as SIGCHLD tells it; whether it had something to write */
+static bool reap(void)
+{
+	int status;
+	pid_t pid = waitpid(-1, &status, 0);
+
+	assert_true(pid > 0);
+	return persist_writer_reaped(&writer, dir, pid, status);
+}
+
+static void the_writer_writes(void **state)
+{
+	(void)state;
+	for (uint32_t generation = 1; generation < 4; generation++) {
+		if (generation > 1) /* the first time none is there */
+			persist_writer_prepare(&writer, dir);
+		assert_false(persist_writer_is_busy(&writer));
+		begin(generation);
+		assert_true(reap());
+		assert_int_equal(read_it(), 0);
+		assert_int_equal(q.generation, generation);
+	}
+}
+
+static void one_that_was_killed_is_replaced(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	persist_writer_prepare(&writer, dir);
+	assert_int_equal(kill(writer.pid, SIGKILL), 0);
+	assert_false(reap());
+
+	persist_writer_prepare(&writer, dir);
+	pid = writer.pid;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	begin(7); /* it is dead, and nobody knows yet */
+	assert_int_not_equal(writer.pid, pid);
+	while (!reap()) {
+	}
+	assert_int_equal(read_it(), 0);
+	assert_int_equal(q.generation, 7);
+}
+
+static void what_cannot_be_written_is_over_too(void **state)
+{
+	(void)state;
+	begin(8);
+	assert_true(reap());
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	begin(9);
+	assert_true(reap());
+	assert_int_equal(read_it(), 0);
+	assert_int_equal(q.generation, 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
+}
+
+static void one_that_is_not_needed_ends(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	persist_writer_prepare(&writer, dir);
+	pid = writer.pid;
+	persist_writer_close(&writer);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,7 +223,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_written_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_node_may_be_there_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_damaged_byte_is_noticed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_writer_writes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_was_killed_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_written_is_over_too, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_is_not_needed_ends, set_up, tear_down),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
