@@ -203,6 +203,7 @@ def main(args):
         sys.exit("tests/run: this needs root (sudo tests/run): the cluster tests make namespaces")
     chosen = [t for t in tests
               if (t.is_in(ask.names) if ask.names else ask.all or not t.only_all)]
+    chosen.sort(key=lambda t: -t.seconds)       # the longest first, so that none is left alone at the end
     build.packages("build", "sandbox", "tests", *["fuzz"] * ask.all)
     logs = os.environ.get("TESTS_LOGS") or tempfile.mkdtemp(prefix="cotdb-tests-")
     os.makedirs(logs, exist_ok=True)
