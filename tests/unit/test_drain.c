@@ -240,6 +240,86 @@ static void test_timeout(void **state)
 	core_free(p->c);
 }
 
+/* A chain that a client keeps: what is behind it does not wait, and the end does */
+static void test_kept_chain(void **state)
+{
+	struct peer *p = peer_begin_owned();
+	struct packet ask;
+	unsigned int reads;
+
+	(void)state;
+	core_leave(p->c, TIMEOUT_MS);
+	assert_true(peer_hears(p, PACKET_DRAIN, &ask));
+	peer_say(p, PACKET_DRAINED, drained_fields, (struct fields){ .number = ask.ticket });
+	assert_int_equal(p->w.reads, 1);
+	time_goes(p, 600);
+	assert_int_equal(p->w.cancels, 1);
+	assert_int_equal(p->w.reads, 2);
+	assert_true(p->w.read[1].chain > p->w.read[0].chain);
+	p->w.has_record = false; /* it is in the chains that could not be read */
+	pass_reads(p);
+	assert_int_equal(status_of(p->c).drain_left, 1);
+	assert_false(peer_hears(p, PACKET_DRAIN, &ask));
+	/* The client lets go */
+	p->w.has_record = true;
+	for (reads = p->w.reads; p->w.drains == 0 && reads < 8; reads = p->w.reads) {
+		time_goes(p, 100);
+		if (p->w.reads > reads)
+			pass_reads(p);
+		if (peer_hears(p, PACKET_DRAIN, &ask))
+			peer_say(p, PACKET_DRAINED, drained_fields,
+				 (struct fields){ .number = ask.ticket });
+	}
+	assert_int_equal(p->w.drain_end, CORE_DRAIN_DONE);
+	assert_int_equal(p->w.header.dmaster, 1);
+	core_free(p->c);
+}
+
+/* What goes to a peer that takes nothing is not given away; the pass goes on all the same */
+static void test_peer_takes_nothing(void **state)
+{
+	static uint8_t much[CORE_MAX_RECORD];
+	struct peer *p = peer_begin_owned();
+
+	(void)state;
+	while (core_forward(p->c, 1, slice_of(much, sizeof(much))) == 0) {
+	}
+	assert_true(core_is_peer_congested(p->c, 1));
+	core_leave(p->c, TIMEOUT_MS);
+	assert_int_equal(p->w.reads, 0); /* there is nobody else */
+	assert_false(p->c->drain == NULL);
+	p->c->node[1]->session.sent = p->c->node[1]->session.end;
+	time_goes(p, 100);
+	assert_int_equal(p->w.reads, 1);
+	p->c->node[1]->session.sent = p->c->node[1]->session.acked;
+	pass_reads(p);
+	assert_int_equal(p->w.header.dmaster, 0); /* it stays, rather than wait in a queue */
+	p->c->node[1]->session.sent = p->c->node[1]->session.end;
+	time_goes(p, 100); /* that pass ends, and another one begins */
+	assert_int_equal(status_of(p->c).drain_left, 1);
+	assert_int_equal(p->w.reads, 2);
+	pass_reads(p);
+	assert_int_equal(p->w.header.dmaster, 1);
+	core_free(p->c);
+}
+
+/* A client has written an rsn that no hand-off can be above: the record stays where it is */
+static void test_rsn_at_its_end(void **state)
+{
+	struct peer *p = peer_begin_owned();
+	struct packet grant;
+
+	(void)state;
+	p->w.header.rsn = UINT64_MAX;
+	core_leave(p->c, TIMEOUT_MS);
+	pass_reads(p);
+	assert_false(peer_hears(p, PACKET_GRANT, &grant));
+	assert_int_equal(p->w.header.dmaster, 0);
+	assert_true(p->w.header.rsn == UINT64_MAX);
+	assert_int_equal(status_of(p->c).drain_left, 1);
+	core_free(p->c);
+}
+
 static void test_answer(void **state)
 {
 	struct peer *p = peer_begin();
@@ -334,9 +414,15 @@ static void test_old_peer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nobody),	cmocka_unit_test(test_leave),
-		cmocka_unit_test(test_timeout), cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_by_hand), cmocka_unit_test(test_old_peer),
+		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_leave),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_old_peer),
+		cmocka_unit_test(test_rsn_at_its_end),
+		cmocka_unit_test(test_kept_chain),
+		cmocka_unit_test(test_peer_takes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
