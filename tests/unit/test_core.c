@@ -225,8 +225,7 @@ static int input(struct core *c, struct writer *w)
 	return core_peer_input(c, 1, slice_of(w->p, w->len));
 }
 
-/* A peer is not told of more records than it works off soon: what a client waits for is behind them
- */
+/* A peer is not told of more records than it works off soon: what a client waits for is behind them */
 static void test_sweep_waits_for_peer(void **state)
 {
 	struct world w;
@@ -251,8 +250,8 @@ static void test_sweep_waits_for_peer(void **state)
 	}
 	assert_in_range(s->end - s->acked, 512 * 1024, 600 * 1024);
 	assert_true(core_sweep_is_ahead(c));
-	c->node[1]->is_connected =
-	    false; /* who is out of reach does not keep the others from theirs */
+	/* who is out of reach does not keep the others from theirs */
+	c->node[1]->is_connected = false;
 	assert_false(core_sweep_is_ahead(c));
 	c->node[1]->is_connected = true;
 	/* written is not taken */
@@ -500,8 +499,7 @@ static uint64_t orphans(const struct core *c)
 	return s.orphans;
 }
 
-/* What nobody owns is adopted when all reports are in, some in each tick, none while much is queued
- */
+/* What nobody owns is adopted when all reports are in, some in each tick, none while much is queued */
 static void test_orphans(void **state)
 {
 	enum { ORPHANS = 300, MANY = 9 << 20 };
