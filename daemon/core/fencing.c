@@ -177,7 +177,9 @@ bool fencing_check(struct core *c)
 	}
 	d = &c->departed[0];
 	gate_set(c, CORE_GATE_FENCING, false,
-		 d->result[0] ? REASON_FENCING_FAILED : REASON_FENCING_PENDING,
+		 d->result[0]	   ? REASON_FENCING_FAILED
+		 : view_is_cold(c) ? REASON_COLD_START
+				   : REASON_FENCING_PENDING,
 		 "node=%s(%u) and %zu more; requests=%u%s%s", node_name(c, d->inc.pnn), d->inc.pnn,
 		 c->departed_n - 1, d->tries, d->result[0] ? " last_error=" : "", d->result);
 	return false;

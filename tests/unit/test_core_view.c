@@ -489,6 +489,7 @@ static void test_fencing_of_the_slow(void **state)
 	for (size_t n = 1; n <= 3; n++) {
 		struct world w;
 		struct core *c = node_cold(&w);
+		struct core_status s;
 
 		core_quorum(c, true, ring, two_nodes, n == 1 ? 1 : 2);
 		core_membership(c, both, 1, ring);
@@ -497,6 +498,8 @@ static void test_fencing_of_the_slow(void **state)
 		w.now += 20000;
 		core_tick(c);
 		core_supervisor(c, 1, n == 3, true);
+		core_status(c, &s);
+		assert_int_equal(s.reason, REASON_COLD_START); /* a start does not give up then */
 		assert_in_range(wait_for_request(&w), 10000, 10100);
 		core_free(c);
 	}
