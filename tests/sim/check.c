@@ -531,6 +531,9 @@ bool check_is_whole_but_cut(struct sim *s, const char **why)
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct vengine *e = s->node[i].engine;
 
+		*why = "a node is still to be fenced";
+		if (s->node[i].is_unclean || s->fencings_now > 0)
+			return false;
 		*why = "an engine does not run";
 		if (e == NULL || !vengine_can_run(e) || !vnode_has_daemon(&s->node[i]) ||
 		    supervise_state(s->node[i].supervisor.supervise) != SUPERVISE_RUNNING)
