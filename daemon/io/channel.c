@@ -54,6 +54,46 @@ void channel_close(struct channel *c)
 		channel_forget(c);
 }
 
+/* Its letter in /proc/PID/stat, behind the name, which may have anything in it; 0: unknown */
+static char child_state(pid_t pid)
+{
+	char path[64], text[256];
+	const char *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	end = strrchr(text, ')');
+	return end != NULL && end[1] == ' ' ? end[2] : 0;
+}
+
+void channel_watch(struct channel *c, uint64_t limit_ms)
+{
+	uint64_t now_ms = engine_now_ms();
+	char state;
+
+	if (!channel_is_open(c) || c->pidfd < 0)
+		return;
+	state = child_state(c->pid);
+	if (state != 'T' && state != 't') {
+		c->stopped_ms = 0;
+	} else if (c->stopped_ms == 0) {
+		c->stopped_ms = now_ms;
+	} else if (now_ms - c->stopped_ms >= limit_ms) {
+		log_warning("a process of this daemon was stopped by a signal or a debugger, and "
+			    "is killed | pid=%d "
+			    "stopped_ms=%llu",
+			    (int)c->pid, (unsigned long long)(now_ms - c->stopped_ms));
+		pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+	}
+}
+
 static void channel_end(struct channel *c)
 {
 	struct engine *e = c->engine;

@@ -34,6 +34,7 @@ struct channel {
 	/* channel_child only */
 	pid_t pid;
 	int pidfd;
+	uint64_t stopped_ms; /* since when it was seen stopped; 0: it was not */
 };
 
 /* Puts an open descriptor on the loop; takes it. events and owner are borrowed. */
@@ -47,6 +48,9 @@ int channel_child(struct channel *c, struct engine *e, const char *program, size
 int channel_send(struct channel *c, const struct writer *w);
 /* What comes is not read until it is resumed; its end may still be seen */
 void channel_pause(struct channel *c, bool is_paused);
+/* To be called now and then: a child that somebody has stopped (SIGSTOP, a debugger), and not let go on
+ * for that long, is killed. ended() follows. One that waits, for a lock say, is left alone. */
+void channel_watch(struct channel *c, uint64_t limit_ms);
 /* Closes, and kills a child, without calling ended() */
 void channel_close(struct channel *c);
 

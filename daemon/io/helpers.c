@@ -14,6 +14,7 @@
 #include "cluster.h"
 #include "daemon/fatal.h"
 #include "daemon/log.h"
+#include "store.h"
 
 enum {
 	HEARTBEAT_MS = 1000,
@@ -168,6 +169,8 @@ static void supervisor_heartbeat(void *data)
 	if (e->is_stopping)
 		return;
 	supervisor_send(e, &w);
+	store_watch(e, e->options->number[OPTION_hang_timeout]);
+	channel_watch(&e->helpers->pacemaker.helper.channel, e->options->number[OPTION_hang_timeout]);
 	if (qb_loop_timer_add(e->loop, QB_LOOP_HIGH, (uint64_t)HEARTBEAT_MS * QB_TIME_NS_IN_MSEC, e,
 			      supervisor_heartbeat, &e->helpers->heartbeat_timer) != 0)
 		fatal(REASON_ENGINE_RESTARTING, "no timer for the heartbeat");

@@ -498,6 +498,26 @@ int store_open(struct engine *e)
 	return store_wait_open(s);
 }
 
+static void workers_watch(struct store_worker *w, size_t n, uint64_t limit_ms)
+{
+	for (size_t i = 0; i < n; i++)
+		if (w[i].store != NULL)
+			channel_watch(&w[i].channel, limit_ms);
+}
+
+void store_watch(struct engine *e, uint64_t limit_ms)
+{
+	struct store *s = e->store;
+
+	workers_watch(s->locker, s->locker_n, limit_ms);
+	workers_watch(s->sweeper, STORE_SWEEPERS, limit_ms);
+	workers_watch(s->reader, STORE_READERS, limit_ms);
+	workers_watch(s->committer, STORE_COMMITTERS, limit_ms);
+	for (size_t i = 0; i < s->db_n; i++) /* one that keeps a database frozen does that stopped, too */
+		if (s->db[i]->freezer != NULL && !s->db[i]->is_frozen)
+			workers_watch(s->db[i]->freezer, 1, limit_ms);
+}
+
 void store_close(struct engine *e)
 {
 	struct store *s = e->store;

@@ -59,6 +59,9 @@ void store_transfer_receive(struct engine *e, uint32_t db_id, uint64_t cookie, s
 void store_freeze(struct engine *e);
 void store_unfreeze(struct engine *e);
 
+/* Ends those of its workers that were stopped by somebody for as long; they are started again */
+void store_watch(struct engine *e, uint64_t limit_ms);
+
 /* Hash chains of all volatile databases, and those of them that no sweep has still to read */
 struct store_progress {
 	uint64_t chains, chains_done;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 static bool is_unlocked(struct world *w)
 {
@@ -94,6 +95,32 @@ static void test_busy_worker_killed(void **state)
 	assert_int_equal(w->core.unlocked, 1);
 }
 
+/* One that somebody has stopped while it waits, too; not one that waits as long */
+static void test_busy_worker_stopped(void **state)
+{
+	struct world *w = *state;
+	struct store *s = w->engine.store;
+	struct client c = client_hold(w);
+	pid_t pid;
+
+	assert_int_equal(store_lock(&w->engine, DB, KEY), -EAGAIN);
+	assert_false(run_for(w, is_unlocked, 50));
+	pid = s->locker[0].channel.pid;
+	store_watch(&w->engine, 0);
+	store_watch(&w->engine, 0);
+	assert_false(run_for(w, is_unlocked, 50));
+	assert_int_equal(s->locker[0].channel.pid, pid);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WSTOPPED | WNOWAIT), 0);
+	store_watch(&w->engine, 60000);
+	assert_int_equal(client_end(&c), 0);
+	assert_false(run_for(w, is_unlocked, 100));
+	store_watch(&w->engine, 60000);
+	assert_false(run_for(w, is_unlocked, 50));
+	store_watch(&w->engine, 100);
+	assert_true(run_for(w, is_unlocked, WAIT_MS));
+}
+
 /* ---- of all keys ---- */
 
 static bool is_frozen(struct world *w)
@@ -149,6 +176,7 @@ static int tests_run(void)
 		WORLD(test_busy_tried),
 		WORLD(test_busy_client_killed),
 		WORLD(test_busy_worker_killed),
+		WORLD(test_busy_worker_stopped),
 		WORLD(test_freeze),
 	};
 
