@@ -188,6 +188,18 @@ class Faults:
             raise why
         return online
 
+    def all_up(self):
+        """Pacemaker that is told of its own node's fencing, because that came back sooner than the others
+        had heard, ends, with corosync, and stays down: who is in charge switches it off and on"""
+        for k in self.everybody():
+            try:
+                is_down = self.run(k, "pgrep -x pacemakerd || pgrep -x corosync || echo none") == "none\n"
+            except NotNow:
+                continue        # later
+            if is_down:
+                self.log(f"node{k} runs no Pacemaker: reboot")
+                self.c.sandbox("reboot", f"node{k}")
+
     def all_online(self):
         """A node's end of standby may be lost with the CIB of a part of the cluster"""
         nodes = " ".join(f"node{k}" for k in self.everybody())

@@ -89,6 +89,7 @@ class Run:
         def is_whole():
             nonlocal online_at
             if time.monotonic() >= online_at:
+                self.faults.all_up()
                 self.faults.all_online()
                 online_at = time.monotonic() + ONLINE_S
             return self.is_whole()
