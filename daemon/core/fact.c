@@ -90,6 +90,7 @@ void core_fence_failed(struct core *c, struct incarnation inc, const char *text)
 			len = sizeof(d->result) - 1;
 		memcpy(d->result, text, len);
 		d->result[len] = '\0';
+		d->asked_ms = 0;
 	}
 	view_lead(c);
 	core_run(c);

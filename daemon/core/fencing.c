@@ -16,6 +16,8 @@
 #define FENCE_RETRY_MAX_MS 60000
 #define AT_ONCE_MS	   100	/* a supervisor that leaves in order tells LEFT first */
 #define UNSUPERVISED_MS	   1000 /* where both halves of a cluster might ask */
+#define IN_TURN_MS	   100
+#define ANSWER_MAX_MS	   30000
 
 /* Is it certain that inc can write no more? */
 static bool departed_is_over(struct core *c, struct incarnation inc)
@@ -25,7 +27,7 @@ static bool departed_is_over(struct core *c, struct incarnation inc)
 
 		/* here still (evicted ones retire by themselves: not over), or back as another */
 		if (m->pnn == inc.pnn)
-			return m->boot_id != inc.boot_id;
+			return m->boot_id != 0 && m->boot_id != inc.boot_id;
 	}
 	return fact_known(c, inc);
 }
@@ -89,15 +91,19 @@ static void departed_update(struct core *c)
 /* How long somebody else may take to see to it: its supervisor; its node, which may be slower in a cold
  * start, or start again; or Pacemaker, which fences a node that corosync has lost, but may take seconds
  * to begin. A node that is there all the time, and has lost its supervisor, too, Pacemaker finds out
- * about by the next monitor only; nobody can retire its databases meanwhile. After a loss of quorum
- * nobody is fenced at once: the rest of the ring may be about to come back, too. */
+ * about by the next monitor only; nobody can retire its databases meanwhile. In a cold start a node that
+ * was waited for and fenced falls out of the ring, and something that nobody here has heard of might be
+ * there: its grace is over. After a loss of quorum nobody is fenced at once: the rest of the ring may be
+ * about to come back, too. */
 static uint32_t departed_wait_ms(const struct core *c, const struct departed *d,
 				 const struct node *n)
 {
 	uint32_t grace_ms = c->config.fence_grace_ms, revoke_ms = c->config.revoke_timeout_ms;
 
 	if (view_is_cold(c))
-		return grace_ms > revoke_ms ? grace_ms : revoke_ms;
+		return n->is_fence_asked      ? AT_ONCE_MS /* it had its time, as another */
+		       : grace_ms > revoke_ms ? grace_ms
+					      : revoke_ms;
 	if (n->is_in_ring && n->has_supervisor)
 		return revoke_ms;
 	if (n->is_in_ring)
@@ -113,6 +119,24 @@ void fencing_wait(struct core *c)
 		c->departed[i].wait_ms = 0;
 		c->departed[i].request_ms = 0;
 	}
+	for (size_t i = 0; i < CORE_MAX_NODES; i++)
+		if (c->node[i] != NULL)
+			c->node[i]->is_fence_asked = false;
+}
+
+/* Pacemaker may choose any node of the ring to fence another one. If it is fenced itself meanwhile,
+ * the other one's fencing ends by its time-out only. */
+static bool fencing_is_in_turn(struct core *c, const struct departed *d, const struct node *n)
+{
+	for (size_t i = 0; i < c->departed_n; i++) {
+		const struct departed *other = &c->departed[i];
+
+		if (other != d && other->asked_ms != 0 &&
+		    core_now(c) < other->asked_ms + ANSWER_MAX_MS &&
+		    (n->is_in_ring || other->inc.pnn == n->pnn))
+			return false;
+	}
+	return true;
 }
 
 /* Ask for fencing where nobody else seems to */
@@ -130,6 +154,12 @@ static void departed_request(struct core *c, struct departed *d)
 	}
 	if (now < d->request_ms)
 		return;
+	if (!fencing_is_in_turn(c, d, n)) {
+		d->request_ms = now + IN_TURN_MS;
+		return;
+	}
+	n->is_fence_asked = true;
+	d->asked_ms = now;
 	back_off = (uint64_t)FENCE_RETRY_MS << (d->tries < 3 ? d->tries : 3);
 	d->tries++;
 	d->request_ms = now + (back_off < FENCE_RETRY_MAX_MS ? back_off : FENCE_RETRY_MAX_MS);
@@ -177,9 +207,9 @@ bool fencing_check(struct core *c)
 	}
 	d = &c->departed[0];
 	gate_set(c, CORE_GATE_FENCING, false,
-		 d->result[0]	   ? REASON_FENCING_FAILED
-		 : view_is_cold(c) ? REASON_COLD_START
-				   : REASON_FENCING_PENDING,
+		 view_is_cold(c) ? REASON_COLD_START
+		 : d->result[0]	 ? REASON_FENCING_FAILED
+				 : REASON_FENCING_PENDING,
 		 "node=%s(%u) and %zu more; requests=%u%s%s", node_name(c, d->inc.pnn), d->inc.pnn,
 		 c->departed_n - 1, d->tries, d->result[0] ? " last_error=" : "", d->result);
 	return false;

@@ -22,6 +22,7 @@ struct node {
 	char address[CORE_NAME_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
 	bool is_in_ring; /* corosync's */
+	bool is_fence_asked; /* with quorum ever since */
 	bool is_draining; /* it has said so, in this generation (drain.c) */
 	bool knows_drain; /* its protocol has it; in this generation */
 	bool is_leaving;  /* ... and that it is about to go: it gets no records any more */
@@ -133,6 +134,7 @@ struct departed {
 	uint64_t since_ms, request_ms; /* when to ask for fencing */
 	uint32_t wait_ms; /* that this is after, from when it became so; 0: it is not waited yet */
 	uint32_t tries;
+	uint64_t asked_ms;  /* for a fencing that has not failed since; 0: no */
 	bool has_left_ring; /* its node did: it may be starting again */
 	char result[160];
 };

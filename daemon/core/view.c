@@ -384,6 +384,7 @@ static void view_activate(struct core *c)
 	c->is_active = true;
 	c->leader = leader;
 	c->reason = REASON_NONE;
+	fencing_wait(c);
 	free(c->departed);
 	c->departed = NULL;
 	c->departed_n = 0;

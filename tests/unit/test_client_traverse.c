@@ -80,11 +80,11 @@ static void test_traverse(void **state)
 		/* 4 MiB, and it does not read: a bounded part of them waits for it */
 		unsigned long n = 0;
 
-		for (time_t end = time(NULL) + 20; time(NULL) < end && n <= 128UL << 10;) {
+		for (time_t end = time(NULL) + 20; time(NULL) < end && n <= 64UL << 10;) {
 			n = most_queued(q); /* more with each batch that comes */
 			assert_true(n < 300UL << 10);
 		}
-		assert_true(n > 128UL << 10);
+		assert_true(n > 64UL << 10);
 		assert_int_equal(traverse_receive(p, 5, ext ? 2 : 1), WORLD_RECORDS);
 	}
 	traverse_ask(p, CTDB_CONTROL_TRAVERSE_START, db_id, 6, CTDB_CONTROL_NOREPLY);

@@ -505,6 +505,37 @@ static void test_fencing_of_the_slow(void **state)
 	}
 }
 
+/* Two that are in the ring: one, and the other when it has answered; what might have come there
+ * while it fell out of the ring, at once */
+static void test_fencing_in_turn(void **state)
+{
+	static const uint32_t three_nodes[] = { 0, 1, 2 };
+	const struct incarnation third = { 2, 99 }, unseen = { 1, 1ULL << 63 | 1 };
+	struct world w;
+	struct core *c = node_cold(&w);
+
+	(void)state;
+	core_quorum(c, true, ring, three_nodes, 3);
+	core_started(c, third);
+	core_membership(c, both, 1, ring);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
+	assert_int_equal(wait_for_request(&w), 30000);
+	assert_int_equal(w.fence_requests, 1);
+	assert_int_equal(wait_for_request(&w),
+			 10000); /* that one again; the other's turn has not come */
+	assert_int_equal(w.fence_requests, 1);
+	core_fenced(c, (struct incarnation){ 1, PEER_BOOT });
+	assert_in_range(wait_for_request(&w), 0, 200);
+	assert_int_equal(w.fence_requests, 1);
+	core_fenced(c, third);
+	core_started(c, unseen);
+	core_membership(c, both, 1, (struct core_ring){ 1, ring.seq + 4 });
+	core_quorum(c, true, (struct core_ring){ 1, ring.seq + 4 }, three_nodes, 1);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	assert_in_range(wait_for_request(&w), 0, 200);
+	core_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_other_version),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_fencing_is_asked_for),
+		cmocka_unit_test(test_fencing_in_turn),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),
 		cmocka_unit_test(test_fencing_after_a_loss_of_quorum),
