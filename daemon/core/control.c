@@ -2,16 +2,16 @@
 /*
  * control.c: the messages that members multicast over CPG, and the state machine's input from them.
  * CPG delivers them to all members in one order, so that all come to the same conclusions. Each
- * begins with u8 type and (FACT, ATTACH, COMMIT, DETACH and VOTE excepted, which hold in any view) the
- * u64 name of the view that it is about; one of another view is dropped by all alike. STATE and RESTART name a view
- * by its members, the others also by every member's STATE (view.c).
+ * begins with u8 type and (FACT, ATTACH, COMMIT, DETACH, VOTE, WIPE and WIPE_VOTE excepted, which hold
+ * in any view) the u64 name of the view that it is about; one of another view is dropped by all alike.
+ * STATE and RESTART name a view by its members, the others also by every member's STATE (view.c).
  *
  *   STATE        u64 boot id, u32 protocol min, max, u32 last generation, u32 active generation,
  *                u8 is leader, u32 topology verdict, u64 round, text name, text address, u16 port,
  *                32 bytes key, INCS known, INCS in active generation, INCS started,
  *                u32 n, n x (u32 pnn, u64 boot id, u8 kind) facts, u32 n, n x (u32 flags, text
- *                name, u32 generation, u32 tag, u64 sequence number, u8 1 damaged | 2 behind) dbs; INCS:
- *                u32 n, n x (u32 pnn, u64 boot id)
+ *                name, u32 generation, u32 tag, u64 sequence number, u8 1 damaged | 2 behind | 4 to be
+ *                wiped) dbs; INCS: u32 n, n x (u32 pnn, u64 boot id)
  *   HELD         u64 dev, u64 ino: the sender holds the recovery lock; joiners, try it
  *   TRIED        u32 reason: NONE (refused, as it should be) or why to keep me out
  *   LOCK_FAILED  u32 reason: the sender cannot take the lock; the next one may lead
@@ -24,6 +24,8 @@
  *   DETACH       u32 generation, u32 db, u64 number: may it be closed? (detach.c)
  *   VOTE         u32 generation, u32 db, u32 asker, u64 number, u8 is free, text why not
  *   LINKS        u8 is due, u32 n, n x u32 pnn: with whom the sender cannot exchange data (link.c)
+ *   WIPE         as DETACH: is it to be wiped? (wipe.c)
+ *   WIPE_VOTE    as VOTE
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -130,7 +132,8 @@ void control_send_state(struct core *c)
 		writer_u32(&w, r->content.generation);
 		writer_u32(&w, r->content.tag);
 		writer_u64(&w, r->content.seq);
-		writer_u8(&w, (uint8_t)(r->content.is_damaged | r->is_behind << 1));
+		writer_u8(&w, (uint8_t)(r->content.is_damaged | r->is_behind << 1 |
+					wipe_is_told(c->db[i]) << 2));
 	}
 	c->ops->multicast(c->world, w.p, w.len);
 }
@@ -226,6 +229,7 @@ static int state_read_dbs(struct member *m, struct cursor *s)
 			return -EBADMSG;
 		t->content.is_damaged = (is & 1) != 0;
 		t->is_behind = (is & 2) != 0;
+		t->is_wiping = (is & 4) != 0;
 	}
 	return 0;
 }
@@ -310,9 +314,10 @@ void control_send_commit(struct core *c, uint32_t db_id, uint64_t id)
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
-void control_send_detach(struct core *c, uint32_t db_id, uint64_t number)
+static void control_send_question(struct core *c, enum control_type type, uint32_t db_id,
+				  uint64_t number)
 {
-	struct writer w = control_begin(c, CONTROL_DETACH, 24);
+	struct writer w = control_begin(c, type, 24);
 
 	writer_u32(&w, c->active_generation);
 	writer_u32(&w, db_id);
@@ -320,18 +325,40 @@ void control_send_detach(struct core *c, uint32_t db_id, uint64_t number)
 	c->ops->multicast(c->world, w.p, w.len);
 }
 
-void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, bool is_free,
-		       const char *why)
+void control_send_detach(struct core *c, uint32_t db_id, uint64_t number)
 {
-	struct writer w = control_begin(c, CONTROL_VOTE, 40 + CORE_NAME_SIZE);
+	control_send_question(c, CONTROL_DETACH, db_id, number);
+}
+
+void control_send_wipe(struct core *c, uint32_t db_id, uint64_t number)
+{
+	control_send_question(c, CONTROL_WIPE, db_id, number);
+}
+
+static void control_send_answer(struct core *c, enum control_type type, uint32_t db_id,
+				uint32_t asker, uint64_t number, bool is_yes, const char *why)
+{
+	struct writer w = control_begin(c, type, 40 + CORE_NAME_SIZE);
 
 	writer_u32(&w, c->active_generation);
 	writer_u32(&w, db_id);
-	writer_u32(&w, d->asker);
-	writer_u64(&w, d->number);
-	writer_u8(&w, is_free);
+	writer_u32(&w, asker);
+	writer_u64(&w, number);
+	writer_u8(&w, is_yes);
 	writer_text(&w, why);
 	c->ops->multicast(c->world, w.p, w.len);
+}
+
+void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, bool is_free,
+		       const char *why)
+{
+	control_send_answer(c, CONTROL_VOTE, db_id, d->asker, d->number, is_free, why);
+}
+
+void control_send_wipe_vote(struct core *c, const struct wipe *x, uint32_t db_id, bool is_frozen,
+			    const char *why)
+{
+	control_send_answer(c, CONTROL_WIPE_VOTE, db_id, x->asker, x->number, is_frozen, why);
 }
 
 void control_send_links(struct core *c, const uint64_t *cut, bool is_due)
@@ -366,24 +393,32 @@ static int links_read(struct core *c, struct member *from, struct cursor *s)
 	return 0;
 }
 
-/* DETACH and VOTE */
-static int detach_read(struct core *c, const struct member *from, uint8_t type, struct cursor *s)
+/* DETACH, WIPE, and the votes */
+static int question_read(struct core *c, const struct member *from, uint8_t type, struct cursor *s)
 {
 	uint32_t generation, db_id, asker;
 	uint64_t number;
 	char why[CORE_NAME_SIZE];
-	uint8_t is_free;
+	uint8_t is_yes;
+	bool is_vote = type == CONTROL_VOTE || type == CONTROL_WIPE_VOTE;
 
 	if (cursor_u32(s, &generation) || cursor_u32(s, &db_id) ||
-	    (type == CONTROL_VOTE && cursor_u32(s, &asker)) || cursor_u64(s, &number))
+	    (is_vote && cursor_u32(s, &asker)) || cursor_u64(s, &number))
 		return -EBADMSG;
 	if (type == CONTROL_DETACH) {
 		detach_asked(c, from, generation, db_id, number);
 		return 0;
 	}
-	if (cursor_u8(s, &is_free) || cursor_text(s, why, sizeof(why)))
+	if (type == CONTROL_WIPE) {
+		wipe_asked(c, from, generation, db_id, number);
+		return 0;
+	}
+	if (cursor_u8(s, &is_yes) || cursor_text(s, why, sizeof(why)))
 		return -EBADMSG;
-	detach_voted(c, from, generation, db_id, asker, number, is_free != 0, why);
+	if (type == CONTROL_VOTE)
+		detach_voted(c, from, generation, db_id, asker, number, is_yes != 0, why);
+	else
+		wipe_voted(c, from, generation, db_id, asker, number, is_yes != 0, why);
 	return 0;
 }
 
@@ -542,8 +577,9 @@ static int control_read(struct core *c, struct member *from, struct cursor *s)
 		commit_delivered(c, from->pnn, generation, db.db_id, id);
 		return 0;
 	}
-	if (type == CONTROL_DETACH || type == CONTROL_VOTE)
-		return detach_read(c, from, type, s);
+	if (type == CONTROL_DETACH || type == CONTROL_VOTE || type == CONTROL_WIPE ||
+	    type == CONTROL_WIPE_VOTE)
+		return question_read(c, from, type, s);
 	if (cursor_u64(s, &view))
 		return -EBADMSG;
 	if (view != view_name(c, type))

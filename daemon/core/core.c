@@ -166,6 +166,7 @@ void core_tick(struct core *c)
 	sticky_tick(c);
 	location_tick(c);
 	drain_tick(c);
+	wipe_tick(c);
 	core_run(c);
 }
 
@@ -192,6 +193,8 @@ uint64_t core_deadline_ms(const struct core *c)
 		t = location_deadline(c);
 	if (drain_deadline(c) < t)
 		t = drain_deadline(c);
+	if (wipe_deadline(c) < t)
+		t = wipe_deadline(c);
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct node *n = c->node[c->view.member[i].pnn];
 		uint64_t due;

@@ -158,6 +158,13 @@ struct core_ops {
 	 * why; -EAGAIN: the view changes; -ENOENT, -EALREADY: another one was asked for first. */
 	bool (*db_is_free)(void *world, uint32_t db_id, char *why, size_t size);
 	void (*detached)(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
+	/* Wiping a volatile database. db_freeze: stop its clients (all-record lock); core_db_frozen()
+	 * follows. db_wipe: nothing is in it any more; only while it is frozen; 0, or -errno. db_thaw: they
+	 * go on. wiped: what core_wipe() was asked for has ended; as detached. */
+	void (*db_freeze)(void *world, uint32_t db_id);
+	int (*db_wipe)(void *world, uint32_t db_id);
+	void (*db_thaw)(void *world, uint32_t db_id);
+	void (*wiped)(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
 	int (*lock)(void *world, uint32_t db_id, struct slice key);
 	int (*trylock)(void *world, uint32_t db_id, struct slice key);
 	void (*unlock)(void *world, uint32_t db_id, struct slice key);
@@ -276,6 +283,9 @@ enum core_bug {
 	CORE_BUG_BOTH_EVICTED, /* who is in a cut pair evicts itself */
 	CORE_BUG_VICTIM_STAYS, /* who was evicted goes on */
 	CORE_BUG_JOINS_WITHOUT_LINK, /* a joiner is let in that cannot exchange data */
+	CORE_BUG_WIPE_EACH_ALONE, /* each node wipes when its own file is frozen */
+	CORE_BUG_WIPE_BY_SOME, /* ... is wiped by those that know that all are, where others do not */
+	CORE_BUG_WIPE_LEAVES_PUSHES, /* what was to be pushed comes again */
 };
 
 struct core_config {
@@ -388,6 +398,10 @@ int core_attach(struct core *c, const char *name, uint32_t db_flags);
  * volatile; -EAGAIN: the view changes. core_attach() may follow at any time: it ends it, or, if it
  * comes later, attaches a new database, whose records can be had from the next generation on. */
 int core_detach(struct core *c, uint32_t db_id);
+/* Empty a volatile database on all nodes. -EINPROGRESS: ops->wiped follows; -EOPNOTSUPP: a member does not
+ * know of it; the others as core_detach(). */
+int core_wipe(struct core *c, uint32_t db_id);
+void core_db_frozen(struct core *c, uint32_t db_id);
 /* Before the group is joined: a file of this node's from before */
 int core_db_found(struct core *c, const char *name, uint32_t db_flags);
 /* When a record of a sticky database is held, and how long (sticky.c). Before the first call: never. */

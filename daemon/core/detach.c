@@ -74,7 +74,7 @@ static void detach_end(struct core *c, struct db *db, int status, uint32_t pnn, 
 /* The generation in which this view goes on: all in its plan have accepted. The same at every member,
  * also at one that is kept out: it has no clients (who was active once is in the plan, or evicted) and
  * no vote, but counts what the others say, and closes the database with them. 0: not yet */
-static uint32_t detach_generation(const struct core *c, size_t *planned_n)
+uint32_t detach_generation(const struct core *c, size_t *planned_n)
 {
 	const struct view *v = &c->view;
 
@@ -111,7 +111,8 @@ void detach_asked(struct core *c, const struct member *asker, uint32_t generatio
 		detach_told(c, asker->pnn, db_id, -EAGAIN, asker->pnn, "");
 		return;
 	}
-	if (db == NULL || db_is_replicated(db) || db->detach.is_asked) {
+	if (db == NULL || db_is_replicated(db) || db->detach.is_asked ||
+	    db->wipe.state != WIPE_NONE) {
 		detach_told(c, asker->pnn, db_id, db == NULL ? -ENOENT : -EALREADY, asker->pnn, "");
 		return;
 	}

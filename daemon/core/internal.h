@@ -22,6 +22,7 @@
  *   parked.c    requests that waited too long   progress.c  where a recovery is
  *   readonly.c  copies that others read             sticky.c   records that move too often
  *   push.c      copies that all are to have     drain.c    all is handed over
+ *   wipe.c      all records of a database go
  */
 #ifndef COTDB_CORE_INTERNAL_H
 #define COTDB_CORE_INTERNAL_H
@@ -81,7 +82,7 @@ struct core {
 	bool is_swept; /* own sweep ended */
 	bool is_recovering;
 	uint32_t detached_id, detached_generation; /* the last that was, and in which */
-	uint64_t detach_number; /* of this node's questions */
+	uint64_t detach_number, wipe_number; /* of this node's questions */
 
 	struct node *node[CORE_MAX_NODES];
 	struct db *db[CORE_MAX_DBS];

@@ -4,7 +4,7 @@ libcore_a_SOURCES = \
 	daemon/core/commit.c \
 	daemon/core/control.c \
 	daemon/core/core.c daemon/core/core.h \
-	daemon/core/db.c daemon/core/detach.c \
+	daemon/core/db.c daemon/core/detach.c daemon/core/wipe.c \
 	daemon/core/drain.c daemon/core/drain.h \
 	daemon/core/erase.c \
 	daemon/core/fact.c \

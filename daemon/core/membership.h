@@ -8,6 +8,7 @@
 #include "packet.h"
 
 struct detach;
+struct wipe;
 
 #define SLOT_COUNT	  1024
 #define STARTED_COUNT	  64
@@ -56,6 +57,7 @@ struct db_told {
 	char name[CORE_NAME_SIZE];
 	struct core_content content; /* of persistent and replicated ones */
 	bool is_behind;
+	bool is_wiping; /* its file is frozen for a wipe */
 };
 
 /* One engine process in the group, and its STATE for this view */
@@ -170,6 +172,9 @@ void control_send_detach(struct core *c, uint32_t db_id, uint64_t number);
 void control_send_links(struct core *c, const uint64_t *cut, bool is_due);
 void control_send_vote(struct core *c, const struct detach *d, uint32_t db_id, bool is_free,
 		       const char *why);
+void control_send_wipe(struct core *c, uint32_t db_id, uint64_t number);
+void control_send_wipe_vote(struct core *c, const struct wipe *w, uint32_t db_id, bool is_frozen,
+			    const char *why);
 /* and what comes of it, in view.c; the sender is a member */
 void view_state_in(struct core *c);
 void view_promise(struct core *c, uint32_t leader, uint32_t generation,
@@ -234,7 +239,9 @@ enum control_type {
 	CONTROL_COMMIT,
 	CONTROL_DETACH,
 	CONTROL_VOTE,
-	CONTROL_LINKS
+	CONTROL_LINKS,
+	CONTROL_WIPE,
+	CONTROL_WIPE_VOTE
 };
 
 /* slot.c */

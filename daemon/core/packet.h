@@ -10,7 +10,8 @@ struct node;
 
 /* Between nodes. 1 was what came before the first release. */
 #define CORE_PROTOCOL_MIN 2
-#define CORE_PROTOCOL_MAX 3 /* 3: LINKS (link.c); used when all members know it. DRAIN (drain.c) */
+#define CORE_PROTOCOL_MAX 4
+/* Used when all members know it: 3: LINKS (link.c), DRAIN (drain.c); 4: WIPE (wipe.c) */
 
 /* ---- session.c ---- */
 

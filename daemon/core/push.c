@@ -205,6 +205,14 @@ static bool push_is_newer(const struct push *x, const struct push *than)
 	       (x->header.rsn == than->header.rsn && x->order > than->order);
 }
 
+/* The record has gone with all others (wipe.c). What is here now was made later, and its rsn begins with
+ * that generation. */
+static bool push_is_wiped(const struct core *c, const struct push *x)
+{
+	return x->header.rsn >> 32 < db_get(c, x->db_id)->wiped_generation &&
+	       !core_has_bug(c, CORE_BUG_WIPE_LEAVES_PUSHES);
+}
+
 /* This node's own, whose turn has come */
 static void push_turn(struct core *c, const struct packet *p, const struct record_header *own)
 {
@@ -216,7 +224,7 @@ static void push_turn(struct core *c, const struct packet *p, const struct recor
 	if (x == NULL)
 		return; /* a newer one has taken its place */
 	k = keystate_find(c, x->hash, x->db_id, push_key(x));
-	if (own->dmaster != c->self) {
+	if (own->dmaster != c->self || push_is_wiped(c, x)) {
 		push_end(c, x);
 	} else if (k != NULL && k->push != NULL && k->push != x &&
 		   push_is_newer(k->push, x)) { /* late: who waits for it waits for that */

@@ -67,11 +67,32 @@ struct detach {
 	size_t votes_n;
 };
 
+/* ---- wipe.c: it is about to lose all of its records on all nodes ---- */
+
+enum wipe_state {
+	WIPE_NONE,
+	WIPE_FREEZING, /* it was asked for: members freeze the file, and say so */
+	WIPE_FROZEN,   /* all have said so */
+	WIPE_OWED,     /* a plan that brings it was delivered: done with the next activation */
+};
+struct wipe {
+	enum wipe_state state;
+	bool is_freezing; /* this node's file is, or will be, frozen */
+	uint32_t asker;
+	uint64_t number;   /* the asker's, of this question */
+	uint64_t until_ms; /* this node is to say no then; UINT64_MAX: it has voted, or has no vote */
+	uint64_t votes[CORE_MAX_NODES / 64];
+	size_t votes_n;
+};
+
 struct db {
 	uint32_t db_id, flags;
 	char name[CORE_NAME_SIZE];
 	struct replica replica;
 	struct detach detach;
+	struct wipe wipe;
+	bool is_wipe_untold; /* it is wiped here, and whoever asked this node for it waits for the others */
+	uint32_t wiped_generation; /* records with an rsn of before do not count */
 	bool is_swept; /* by this node, in this generation */
 	uint64_t copies_out, revokes;
 	const struct db_told *told; /* what counts of it; inside db_settle() only */
@@ -97,8 +118,24 @@ void detach_voted(struct core *c, const struct member *from, uint32_t generation
 void detach_attach_in(struct core *c, struct db *db, uint32_t from);
 void detach_forget(struct core *c); /* the view has changed */
 bool detach_is_asked(const struct db *db);
+/* The generation in which this view goes on, and how many are in it; 0: not yet */
+uint32_t detach_generation(const struct core *c, size_t *planned_n);
 /* About a database that was detached in the packet's generation: what it says is over */
 bool detach_is_past(const struct core *c, const struct packet *p);
+
+/* wipe.c */
+void wipe_asked(struct core *c, const struct member *asker, uint32_t generation, uint32_t db_id,
+		uint64_t number);
+void wipe_voted(struct core *c, const struct member *from, uint32_t generation, uint32_t db_id,
+		uint32_t asker, uint64_t number, bool is_frozen, const char *why);
+void wipe_gather(struct core *c); /* the view has changed */
+bool wipe_is_told(const struct db *db); /* in STATE: this node's file is frozen for it */
+void wipe_state_in(struct core *c);
+void wipe_promise(struct core *c);
+bool wipe_activate(struct core *c); /* false: this node retires */
+void wipe_swept(struct core *c);
+void wipe_tick(struct core *c);
+uint64_t wipe_deadline(const struct core *c);
 
 static inline bool db_is_replicated(const struct db *db)
 {

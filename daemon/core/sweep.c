@@ -176,6 +176,7 @@ void sweep_done(struct core *c, uint32_t from)
 	    c->active_generation, c->locations.n,
 	    (unsigned long long)(core_now(c) - c->count.last_recovery_start_ms));
 	resolve_settle(c);
+	wipe_swept(c);
 	if (c->leader == c->self && core_has_bug(c, CORE_BUG_RECOVERS_AGAIN))
 		control_send_restart(c);
 	c->ops->status_changed(c->world);

@@ -95,6 +95,7 @@ static void view_gather(struct core *c, const char *why)
 	struct view *v = &c->view;
 
 	detach_forget(c);
+	wipe_gather(c);
 	v->group = digest_add(0x636f746462ULL, v->restarts);
 	v->digest = 0;
 	v->round++;
@@ -295,6 +296,7 @@ void view_state_in(struct core *c)
 	view_plan(c);
 	if (c->is_retired)
 		return;
+	wipe_state_in(c);
 	progress_gated(c);
 	view_move(c, CORE_VIEW_GATED, "every member has told its state");
 	link_state_in(c);
@@ -399,6 +401,8 @@ static void view_activate(struct core *c)
 	slot_assign(c);
 	c->count.last_recovery_start_ms = v->begin_ms;
 	progress_active(c);
+	if (!wipe_activate(c))
+		return;
 	readonly_activate(c);
 	sweep_activate(c);
 	request_activate(c);
@@ -471,6 +475,7 @@ void view_promise(struct core *c, uint32_t leader, uint32_t generation,
 		view_member(c, in[i].pnn)->is_planned = true;
 	}
 	known_replace(c, generation, in, n);
+	wipe_promise(c);
 	v->plan_generation = generation;
 	v->plan_leader = leader;
 	v->silent_ms = core_now(c) + c->config.state_timeout_ms;

@@ -25,6 +25,7 @@ void clients_committed(struct engine *e, uint64_t client, uint32_t reqid, int st
 		       const char *text);
 void clients_attached(struct engine *e, uint32_t db_id, int status);
 void clients_detached(struct engine *e, uint32_t db_id, int status, uint32_t pnn, const char *why);
+void clients_wiped(struct engine *e, uint32_t db_id, int status, uint32_t pnn, const char *why);
 bool clients_db_is_free(struct engine *e, uint32_t db_id, char *why, size_t size);
 /* A control or a reply to one, from the engine of another node (ops->forwarded) */
 void clients_forwarded(struct engine *e, uint32_t from_pnn, struct slice data);

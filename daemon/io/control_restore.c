@@ -18,13 +18,14 @@
  *
  * The sequence number does not go back to the backup's, since it names a content.
  *
- * Only for databases of which each node has all: a volatile one that is to lose its records can be
- * detached.
+ * A volatile database can be wiped, not restored: all nodes agree on that among themselves (core/wipe.c), and
+ * the command's own node asks for it. Nothing waits between the steps then.
  */
 #include "control_handlers.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "daemon/log.h"
 
@@ -37,7 +38,10 @@ struct restore {
 	uint32_t from_pnn;
 	uint64_t client; /* of this node; 0: this node only counts */
 	uint64_t deadline_ms;
-	bool has_begun, is_wiped, is_pushing;
+	bool is_volatile, has_begun, is_wiped, is_pushing;
+	bool is_waiting; /* for core_wipe() */
+	uint32_t reqid;
+	uint32_t generation; /* it has begun in */
 	uint64_t srvid; /* of the messages with records */
 	uint32_t count;
 	uint8_t *records; /* as in a rec_buffer, without its head */
@@ -86,7 +90,10 @@ static struct restore *restore_of(struct control_request *r, struct control_answ
 		control_refuse(a, "the database is not frozen by this connection (DB_FREEZE)");
 		return NULL;
 	}
-	if (has_transaction && (cursor_u32(&c, &id) || id != r->clients->generation)) {
+	/* The command's own node may be done, and that begins a generation, before the others hear */
+	if (has_transaction &&
+	    (cursor_u32(&c, &id) || (id != r->clients->generation &&
+				     !(x->client == 0 && x->has_begun && id == x->generation)))) {
 		control_refuse(a, "the generation has changed: begin anew");
 		return NULL;
 	}
@@ -103,11 +110,6 @@ int32_t control_db_freeze(struct control_request *r, struct control_answer *a)
 
 	if (status != 0)
 		return status;
-	if (!db_flags_replicated(info.flags))
-		return control_refuse(a,
-				      "database %s is volatile: cotdb can wipe or restore persistent "
-				      "and replicated ones only (ctdb detach empties it)",
-				      info.name);
 	if (restore_find(s, info.db_id) != NULL)
 		return control_refuse(a, "database %s is being wiped or restored already",
 				      info.name);
@@ -115,6 +117,7 @@ int32_t control_db_freeze(struct control_request *r, struct control_answer *a)
 	if (x == NULL)
 		return control_refuse(a, "too many databases are being wiped or restored");
 	x->db_id = info.db_id;
+	x->is_volatile = !db_flags_replicated(info.flags);
 	x->client = r->client ? r->client->id : 0;
 	x->from_pnn = r->from_pnn;
 	x->deadline_ms = engine_now_ms() + RESTORE_IDLE_MS;
@@ -143,6 +146,7 @@ int32_t control_db_transaction_start(struct control_request *r, struct control_a
 	if (x == NULL)
 		return -1;
 	x->has_begun = true;
+	x->generation = r->clients->generation;
 	return 0;
 }
 
@@ -180,6 +184,8 @@ int32_t control_db_push_start(struct control_request *r, struct control_answer *
 
 	if (x == NULL)
 		return -1;
+	if (x->is_volatile)
+		return control_refuse(a, "a volatile database can be wiped, not restored");
 	if (ctdb_pulldb_ext_decode(&c, &push) != 0 || !x->is_wiped || x->is_pushing)
 		return control_refuse(a, "records can be sent once, and after WIPE_DATABASE");
 	if (restore_by_srvid(r->clients, push.srvid) != NULL)
@@ -257,6 +263,44 @@ int32_t control_db_set_healthy(struct control_request *r, struct control_answer 
 	return restore_of(r, a, false) != NULL ? 0 : -1;
 }
 
+static int32_t restore_wipe(struct control_request *r, struct control_answer *a, struct restore *x)
+{
+	int rc;
+
+	if (x->is_waiting)
+		return control_refuse(a, "it is being wiped already");
+	x->is_waiting = true;
+	x->reqid = r->reqid;
+	rc = core_wipe(r->engine->core, x->db_id);
+	if (rc == -EINPROGRESS)
+		return CONTROL_LATER;
+	x->is_waiting = false;
+	return control_refuse(a, rc == -EOPNOTSUPP
+				     ? "a member runs an older version, which cannot wipe a volatile database"
+				 : rc == -EAGAIN ? "the cluster recovers: try again"
+						 : "the database cannot be wiped");
+}
+
+void clients_wiped(struct engine *e, uint32_t db_id, int status, uint32_t pnn, const char *why)
+{
+	struct restore *x = e->clients ? restore_find(e->clients, db_id) : NULL;
+	char text[CONTROL_TEXT_SIZE] = "";
+
+	if (x == NULL || !x->is_waiting)
+		return;
+	x->is_waiting = false;
+	x->deadline_ms = engine_now_ms() + RESTORE_IDLE_MS;
+	if (status == -EBUSY)
+		snprintf(text, sizeof(text), "node %" PRIu32 " says no: %.200s", pnn, why);
+	else if (status != 0)
+		snprintf(text, sizeof(text), "%s",
+			 status == -EAGAIN     ? "the view of the cluster has changed: try again"
+			 : status == -EALREADY ? "another client wipes or detaches it"
+					       : "there is no such database any more");
+	control_answer_later(e->clients, x->client, x->reqid, status == 0 ? 0 : -1,
+			     slice_of(NULL, 0), text);
+}
+
 int32_t control_db_transaction_commit(struct control_request *r, struct control_answer *a)
 {
 	struct restore *x = restore_of(r, a, true);
@@ -269,6 +313,8 @@ int32_t control_db_transaction_commit(struct control_request *r, struct control_
 		    a, "only whole contents can be committed: WIPE_DATABASE, then the records");
 	if (x->client == 0)
 		return 0; /* the command's own node does it for all */
+	if (x->is_volatile)
+		return restore_wipe(r, a, x);
 	uint8_t *p = malloc(8 + x->len);
 	if (p == NULL)
 		return control_refuse(a, "no memory");
@@ -288,8 +334,9 @@ static void restore_give_up(struct clients *s, struct restore *x)
 	struct req_control m = { .opcode = CTDB_CONTROL_DB_THAW, .flags = CTDB_CONTROL_NOREPLY };
 	struct core_node_status n;
 
-	log_notice("a database is neither wiped nor restored: the command has ended, or says nothing "
-		   "any more | db=0x%08" PRIx32,
+	log_notice(x->is_waiting ? "the command has ended while a database is being wiped | db=0x%08" PRIx32
+				 : "a database is neither wiped nor restored: the command has ended, "
+				   "or says nothing any more | db=0x%08" PRIx32,
 		   x->db_id);
 	writer_u32(&w, x->db_id);
 	m.data = slice_of(w.p, w.len);
@@ -316,7 +363,7 @@ void control_restore_second(struct clients *s, uint64_t now_ms)
 
 	for (; x; x = next) {
 		next = x->next;
-		if (x->deadline_ms <= now_ms)
+		if (x->deadline_ms <= now_ms && !x->is_waiting)
 			restore_give_up(s, x);
 	}
 }

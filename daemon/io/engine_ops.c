@@ -105,6 +105,26 @@ static void op_detached(void *world, uint32_t db_id, int status, uint32_t pnn, c
 	clients_detached(world, db_id, status, pnn, why);
 }
 
+static void op_db_freeze(void *world, uint32_t db_id)
+{
+	store_db_freeze(world, db_id);
+}
+
+static int op_db_wipe(void *world, uint32_t db_id)
+{
+	return store_db_wipe(world, db_id);
+}
+
+static void op_db_thaw(void *world, uint32_t db_id)
+{
+	store_db_thaw(world, db_id);
+}
+
+static void op_wiped(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why)
+{
+	clients_wiped(world, db_id, status, pnn, why);
+}
+
 static int op_lock(void *world, uint32_t db_id, struct slice key)
 {
 	return store_lock(world, db_id, key);
@@ -267,6 +287,10 @@ const struct core_ops engine_ops = {
 	.db_close = op_db_close,
 	.db_is_free = op_db_is_free,
 	.detached = op_detached,
+	.db_freeze = op_db_freeze,
+	.db_wipe = op_db_wipe,
+	.db_thaw = op_db_thaw,
+	.wiped = op_wiped,
 	.lock = op_lock,
 	.trylock = op_trylock,
 	.unlock = op_unlock,

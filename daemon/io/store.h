@@ -57,6 +57,10 @@ void store_transfer_send(struct engine *e, uint32_t db_id, uint32_t to_pnn, uint
 void store_transfer_receive(struct engine *e, uint32_t db_id, uint64_t cookie, struct slice part,
 			    bool is_last);
 void store_freeze(struct engine *e);
+/* One volatile database, to be wiped: core_db_frozen() follows */
+void store_db_freeze(struct engine *e, uint32_t db_id);
+int store_db_wipe(struct engine *e, uint32_t db_id);
+void store_db_thaw(struct engine *e, uint32_t db_id);
 void store_unfreeze(struct engine *e);
 
 /* Ends those of its workers that were stopped by somebody for as long; they are started again */

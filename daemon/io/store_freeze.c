@@ -3,9 +3,13 @@
  * store_freeze.c: I4: a node that may no longer be in the quorate partition stops its clients. One
  * process for each volatile database takes the all-record lock and keeps it; clients then block in
  * libtdb. Thawing ends those processes: robust mutexes, or the kernel's locks, are free with them.
+ *
+ * One database alone is frozen in the same way when it is to be wiped (core/wipe.c). The engine wipes it by
+ * itself, under the lock that the process holds: that writes the table of hash chains, no record.
  */
 #include "store_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/fatal.h"
@@ -15,7 +19,7 @@ static bool freeze_is_wanted(const struct store *s, const struct store_db *db)
 {
 	/* Clients write to volatile ones only, and the engine reads the others without asking who
 	 * has them locked */
-	return s->is_freezing && !db_flags_replicated(db->flags);
+	return (s->is_freezing || db->is_wiping) && !db_flags_replicated(db->flags);
 }
 
 static bool freeze_is_done(const struct store *s)
@@ -53,6 +57,8 @@ static void freeze_packet(struct channel *ch, enum ipc_type type, struct cursor 
 	if (type == IPC_WORK_LOCKED) {
 		w->frozen->is_frozen = true;
 		freeze_report(w->store);
+		if (w->frozen->is_wiping)
+			core_db_frozen(w->store->engine->core, w->frozen->id);
 		return;
 	}
 	if (type == IPC_WORK_FAILED && !cursor_text(c, text, sizeof(text)))
@@ -78,7 +84,7 @@ static const struct channel_events freeze_events = {
 
 void store_freeze_db_opened(struct store *s, struct store_db *db)
 {
-	if (!freeze_is_wanted(s, db))
+	if (!freeze_is_wanted(s, db) || db->freezer != NULL)
 		return;
 	db->freezer = calloc(1, sizeof(*db->freezer));
 	if (db->freezer == NULL)
@@ -137,7 +143,45 @@ void store_unfreeze(struct engine *e)
 		return;
 	s->is_freezing = false;
 	for (size_t i = 0; i < s->db_n; i++)
-		store_freeze_db_closed(s, s->db[i]);
+		if (!s->db[i]->is_wiping)
+			store_freeze_db_closed(s, s->db[i]);
+}
+
+void store_db_freeze(struct engine *e, uint32_t db_id)
+{
+	struct store_db *db = store_db_by_id(e->store, db_id);
+
+	if (db == NULL)
+		return;
+	db->is_wiping = true;
+	store_freeze_db_opened(e->store, db);
+}
+
+int store_db_wipe(struct engine *e, uint32_t db_id)
+{
+	struct store_db *db = store_db_by_id(e->store, db_id);
+	int rc;
+
+	if (db == NULL || db->tdb == NULL)
+		return -ENOENT;
+	if (!db->is_frozen)
+		return -EBUSY; /* the process that had the lock has died */
+	if (tdb_lockall_mark(db->tdb) != 0)
+		return -EIO;
+	rc = tdb_wipe_all(db->tdb) == 0 ? 0 : -EIO;
+	tdb_lockall_unmark(db->tdb);
+	return rc;
+}
+
+void store_db_thaw(struct engine *e, uint32_t db_id)
+{
+	struct store_db *db = store_db_by_id(e->store, db_id);
+
+	if (db == NULL)
+		return;
+	db->is_wiping = false;
+	if (!e->store->is_freezing)
+		store_freeze_db_closed(e->store, db);
 }
 
 void store_freeze_close(struct store *s)

@@ -62,7 +62,7 @@ struct store_db {
 	bool is_damaged;
 	struct store_coming coming;
 	struct store_worker *freezer;
-	bool is_frozen;
+	bool is_frozen, is_wiping; /* wiping: it is frozen for that, whatever the others are */
 	uint32_t seqnum; /* store_seqnum.c: what the other nodes were told */
 };
 

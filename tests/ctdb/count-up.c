@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * count-up DB KEY SECONDS read|write [PAUSE]: a client that for so long reads a number, or makes it
- * one larger, and then waits PAUSE microseconds (2000). Prints how often it did, and the last number. A
- * reader that sees a number become smaller has read an old copy: exit code 1.
+ * count-up DB KEY SECONDS read|write|again [PAUSE]: a client that for so long reads a number, or makes it
+ * one larger, and then waits PAUSE microseconds (2000). Prints how often it did, the last number, and how
+ * often it has begun with 1. Who sees a number become smaller has read an old copy: exit code 1; but for
+ * "again", which writes, too, where the database is wiped meanwhile.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +67,8 @@ static int write_one(struct cotdb_db *db, struct cotdb_key key, unsigned long *n
 int main(int argc, char **argv)
 {
 	struct timespec pause = { .tv_nsec = 2000000 };
-	unsigned long number = 0, before = 0, n = 0;
+	unsigned long number = 0, before = 0, n = 0, begun = 0;
+	bool is_reader, is_again;
 	struct cotdb *h;
 	struct cotdb_db *db;
 	struct cotdb_key key;
@@ -73,7 +76,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc < 5 || argc > 6) {
-		fputs("usage: count-up DB KEY SECONDS read|write [PAUSE]\n", stderr);
+		fputs("usage: count-up DB KEY SECONDS read|write|again [PAUSE]\n", stderr);
 		return 2;
 	}
 	if (argc == 6)
@@ -85,12 +88,14 @@ int main(int argc, char **argv)
 	if (rc)
 		return fail(argv[1], rc);
 	key = (struct cotdb_key){ .p = argv[2], .len_bytes = strlen(argv[2]) };
+	is_reader = strcmp(argv[4], "read") == 0;
+	is_again = strcmp(argv[4], "again") == 0;
 	for (until = now() + strtod(argv[3], NULL); now() < until; n++) {
-		rc = strcmp(argv[4], "write") == 0 ? write_one(db, key, &number)
-						   : read_one(db, key, &number);
+		rc = is_reader ? read_one(db, key, &number) : write_one(db, key, &number);
 		if (rc)
 			return fail(argv[4], rc);
-		if (number < before) {
+		begun += !is_reader && number == 1;
+		if (number < before && !is_again) {
 			fprintf(stderr, "count-up: %lu came after %lu\n", number, before);
 			return 1;
 		}
@@ -98,6 +103,6 @@ int main(int argc, char **argv)
 		if (pause.tv_nsec > 0)
 			nanosleep(&pause, NULL);
 	}
-	printf("%lu %lu\n", n, number);
+	printf("%lu %lu %lu\n", n, number, begun);
 	return 0;
 }

@@ -232,6 +232,10 @@ void check_put(struct sim *s, struct vengine *e, uint32_t db, uint32_t key,
 	}
 	if (r->n == 0)
 		check_content_of_empty(s, e, db, key, old);
+	else if (vwipe_is_old(s, db, key, r->body))
+		sim_fail(s, "wipe (resurrection)",
+			 "node %u is given db %u key %u rsn %llu with a content of before a wipe", own,
+			 db, key, (unsigned long long)r->header.rsn);
 	if (is_owner)
 		check_acquired(s, e, db, key);
 }
@@ -243,6 +247,10 @@ void check_read(struct sim *s, struct vclient *c)
 	uint16_t *seen = c->e->seen[c->db][c->key];
 
 	s->reads++;
+	if (c->e->is_running && r->n > 0 && vwipe_is_old(s, c->db, c->key, r->body))
+		sim_fail(s, "wipe (resurrection)",
+			 "a client of node %u reads db %u key %u as it was before a wipe",
+			 c->e->node->pnn, c->db, c->key);
 	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
 		const struct vrecord *owned = vrecord_of(v, c->db, c->key);
 
@@ -277,6 +285,12 @@ void check_properties(struct sim *s)
 
 void check_hold(struct sim *s, struct vclient *c)
 {
+	const struct vrecord *own = vrecord_of(c->e, c->db, c->key);
+
+	if (c->e->is_running && own->n > 0 && vwipe_is_old(s, c->db, c->key, own->body))
+		sim_fail(s, "wipe (resurrection)",
+			 "a client of node %u holds db %u key %u as it was before a wipe",
+			 c->e->node->pnn, c->db, c->key);
 	for (struct vengine *v = s->engines; v != NULL; v = v->next) {
 		const struct vrecord *copy = vrecord_of(v, c->db, c->key);
 
@@ -301,6 +315,7 @@ void check_hold(struct sim *s, struct vclient *c)
 void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bool is_emptied)
 {
 	struct vrecord *r = &e->file.db[db].record[key];
+	bool is_lost;
 
 	if (!r->is_present || r->header.dmaster != e->node->pnn) {
 		sim_fail(s, "I1 (two owners)",
@@ -310,12 +325,18 @@ void check_write(struct sim *s, struct vengine *e, uint32_t db, uint32_t key, bo
 	}
 	if (is_emptied && r->n == 0)
 		return;
+	/* of before a wipe that its daemon did not live to do: it ends with the file */
+	is_lost = vwipe_is_old(s, db, key, r->body);
+	if (r->body[e->number] < s->wiped_writes[db][key][e->number])
+		r->body[e->number] = s->wiped_writes[db][key][e->number];
 	r->body[e->number]++;
-	s->written[db][key][e->number] = r->body[e->number];
+	if (!is_lost)
+		s->written[db][key][e->number] = r->body[e->number];
 	s->writes++;
 	memcpy(e->seen[db][key], r->body, sizeof(r->body));
 	if (is_emptied) {
-		memcpy(s->emptied[db][key], r->body, sizeof(r->body));
+		if (!is_lost)
+			memcpy(s->emptied[db][key], r->body, sizeof(r->body));
 		r->n = 0;
 		return;
 	}
@@ -328,8 +349,8 @@ void check_push(struct vengine *e, uint32_t db, uint32_t key, const uint16_t *co
 	struct vpushed *p = &e->pushed[db][key];
 	struct core_node_status n;
 
-	if (content_missing(p->content, content) >= 0)
-		return; /* a newer one came first */
+	if (content_missing(p->content, content) >= 0 || vwipe_is_old(e->sim, db, key, content))
+		return; /* a newer one, or a wipe, came first */
 	p->is_pushed = true;
 	memcpy(p->content, content, sizeof(p->content));
 	memset(p->boot_id, 0, sizeof(p->boot_id));
@@ -612,5 +633,5 @@ bool check_is_whole(struct sim *s, const char **why)
 				return false;
 		}
 	}
-	return check_detach(s, why);
+	return check_detach(s, why) && check_wipe(s, why);
 }

@@ -152,9 +152,18 @@ static void vclient_schedule(struct sim *s, struct vclient *c)
 
 struct vpush {
 	uint32_t db, key, n;
+	uint64_t wiped; /* how often the database was, when it was written */
 	struct record_header header;
 	uint16_t body[SIM_WRITERS];
 };
+
+/* It may come when the database has been wiped, and there are new records in it */
+static bool vclient_push_is_late(const struct vengine *e, const struct vpush *p)
+{
+	const struct vdb *db = &e->file.db[p->db];
+
+	return db->is_wiping || (db->wiped != p->wiped && random_next(&e->sim->wipes) % 4 != 0);
+}
 
 static void vclient_on_push(struct sim *s, void *object, void *data, uint64_t number)
 {
@@ -165,7 +174,7 @@ static void vclient_on_push(struct sim *s, void *object, void *data, uint64_t nu
 	(void)number;
 	if (!e->is_running || e->is_quitting || e->is_leaving)
 		return;
-	if (!vengine_can_run(e)) {
+	if (!vengine_can_run(e) || vclient_push_is_late(e, p)) {
 		struct vpush *again = malloc(sizeof(*again));
 
 		if (again == NULL)
@@ -203,6 +212,7 @@ static void vclient_push(struct sim *s, struct vclient *c)
 	if (p == NULL)
 		abort();
 	*p = (struct vpush){ .db = c->db, .key = c->key, .n = r->n, .header = r->header };
+	p->wiped = c->e->file.db[c->db].wiped;
 	memcpy(p->body, r->body, sizeof(p->body));
 	r->header.rsn++;
 	r->header.flags |= RECORD_IN_PROGRESS | RECORD_MIGRATED_WITH_DATA;

@@ -482,6 +482,10 @@ static const struct core_ops vengine_ops = {
 	.db_close = vstore_db_close,
 	.db_is_free = vdetach_is_free,
 	.detached = vdetach_ended,
+	.db_freeze = vstore_db_freeze,
+	.db_wipe = vstore_db_wipe,
+	.db_thaw = vstore_db_thaw,
+	.wiped = vwipe_ended,
 	.lock = vstore_lock,
 	.trylock = vstore_trylock,
 	.unlock = vstore_unlock,
@@ -692,6 +696,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	vtraverse_start_all(s, e);
 	vcommit_start(s, e);
 	vdetach_start(s, e);
+	vwipe_start(s, e);
 	vengine_after(e);
 	return e;
 }

@@ -188,6 +188,21 @@ static void fault_cut(struct sim *s)
 		vfencer_old_news(s);
 }
 
+static void fault_on_cut(struct sim *s, void *object, void *data, uint64_t number)
+{
+	(void)object;
+	(void)data;
+	(void)number;
+	if (!s->is_healing)
+		fault_cut(s);
+}
+
+void fault_cut_soon(struct sim *s, uint64_t delay_us)
+{
+	if (!s->is_healing && (s->faults & 1U << FAULT_CUT) != 0)
+		event_after(s, delay_us, fault_on_cut, NULL, NULL, 0);
+}
+
 static bool fault_is_of_links(const struct sim *s)
 {
 	return (s->faults & ~(1U << FAULT_BLOCK_LINK | 1U << FAULT_BREAK_LINK)) == 0;

@@ -68,6 +68,9 @@ static const struct {
 	{ "both-evicted", CORE_BUG_BOTH_EVICTED },
 	{ "victim-stays", CORE_BUG_VICTIM_STAYS },
 	{ "joins-without-link", CORE_BUG_JOINS_WITHOUT_LINK },
+	{ "wipe-each-alone", CORE_BUG_WIPE_EACH_ALONE },
+	{ "wipe-by-some", CORE_BUG_WIPE_BY_SOME },
+	{ "wipe-leaves-pushes", CORE_BUG_WIPE_LEAVES_PUSHES },
 	{ "replace-by-one", CORE_BUG_REPLACE_BY_ONE },
 };
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
@@ -170,7 +173,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 			  bool is_telling)
 {
 	uint64_t steps = 0, digest, reads = 0, writes = 0, turns = 0, lost = 0, fences = 0, views = 0,
-		 commits = 0, failed = 0, vacuumed = 0, drained = 0, resweeps = 0, generations = 0, changes = 0;
+		 commits = 0, failed = 0, vacuumed = 0, wiped = 0, drained = 0, resweeps = 0, generations = 0, changes = 0;
 
 	for (uint64_t seed = a->first; seed <= a->last; seed++) {
 		crash_prepare(seed, o);
@@ -194,6 +197,7 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		fences += s->fences;
 		commits += s->commits;
 		vacuumed += s->vacuumed;
+		wiped += s->wiped;
 		drained += s->drained;
 		views += s->activations;
 		resweeps += s->resweeps;
@@ -215,13 +219,14 @@ static uint64_t run_seeds(struct sim *s, const struct arguments *a, const struct
 		return failed;
 	if (is_telling)
 		printf("seeds %llu-%llu passed: %llu steps, %llu reads, %llu writes, %llu of %llu turns "
-		       "lost, %llu deletions, %llu commits, %llu activations (%llu in the middle of a "
+		       "lost, %llu deletions, %llu files wiped, %llu commits, %llu activations (%llu in the middle of a "
 		       "sweep) of %llu generations for %llu changes of a group, %llu drained, %llu "
 		       "fencings\n",
 		       (unsigned long long)a->first, (unsigned long long)a->last,
 		       (unsigned long long)steps, (unsigned long long)reads,
 		       (unsigned long long)writes, (unsigned long long)lost,
 		       (unsigned long long)turns, (unsigned long long)vacuumed,
+		       (unsigned long long)wiped,
 		       (unsigned long long)commits,
 		       (unsigned long long)views, (unsigned long long)resweeps,
 		       (unsigned long long)generations, (unsigned long long)changes,

@@ -352,6 +352,8 @@ int sim_run(struct sim *s, uint64_t seed, const struct sim_options *options)
 	random_seed(&s->readers, seed ^ 0x5E5E5E5E);
 	s->has_readers = random_next(&s->readers) % 2 == 0;
 	random_seed(&s->detaches, seed ^ 0xDE7AC4);
+	random_seed(&s->wipes, seed ^ 0x319E);
+	s->has_wipes = random_next(&s->wipes) % 4 == 0;
 	random_seed(&s->restores, seed ^ 0x2E5702E);
 	random_seed(&s->pushes, seed ^ 0x9A51);
 	random_seed(&s->links, seed ^ 0x11A4);

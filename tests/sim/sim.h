@@ -14,6 +14,7 @@
  *   traverse.c  who asks for all records
  *   replica.c  a persistent database             commit.c  clients that commit to it
  *   detach.c   a database that comes and goes
+ *   wipe.c     databases that lose all of their records
  *   drain.c    stops one after the other, and nodes that are drained by hand
  *   scenario.c  one run                           main.c    the command line
  */
@@ -186,6 +187,8 @@ struct vdb {
 	struct vrecord record[SIM_KEYS];
 	struct vchain chain[SIM_KEYS];
 	uint64_t sweep_cookie; /* of the newest sweep */
+	bool is_wiping, is_frozen; /* it is to be frozen alone, and is */
+	uint64_t wipe_round, wiped; /* wiped: how often */
 };
 struct vfile {
 	struct vdb db[SIM_FILES];
@@ -214,6 +217,9 @@ int vstore_put(void *world, uint32_t db_id, struct slice key, const struct recor
 	       struct slice body);
 int vstore_del(void *world, uint32_t db_id, struct slice key);
 void vstore_sweep_start(void *world, uint32_t db_id, uint64_t cookie);
+void vstore_db_freeze(void *world, uint32_t db_id);
+int vstore_db_wipe(void *world, uint32_t db_id);
+void vstore_db_thaw(void *world, uint32_t db_id);
 void vstore_freeze(void *world);
 void vstore_unfreeze(void *world);
 
@@ -349,6 +355,17 @@ bool check_detach(struct sim *s, const char **why);
 /* In the end clients of all nodes use it, if it is there; the number of files that there are */
 uint32_t vdetach_use_all(struct sim *s);
 
+/* ---- wipe.c -------------------------------------------------------------------------------- */
+
+void vwipe_start(struct sim *s, struct vengine *e);
+void vwipe_frozen(struct sim *s);
+void vwipe_ended(void *world, uint32_t db_id, int status, uint32_t pnn, const char *why);
+/* A node has emptied its file */
+void vwipe_done(struct sim *s, struct vengine *e, uint32_t db);
+/* Something of it was written before the last wipe */
+bool vwipe_is_old(const struct sim *s, uint32_t db, uint32_t key, const uint16_t *content);
+bool check_wipe(struct sim *s, const char **why);
+
 /* ---- engine.c: one incarnation ------------------------------------------------------------- */
 
 /* What supervisor and Pacemaker helper tell the engine, in order */
@@ -396,6 +413,7 @@ struct vengine {
 	struct vreplica replica;
 	struct vcommitter committer;
 	struct vdetach detach;
+	bool is_wiping[SIM_DBS]; /* asked for by a client of it, and not answered */
 	struct vpushed pushed[SIM_FILES][SIM_KEYS];
 	uint32_t pushes_coming[SIM_FILES][SIM_KEYS]; /* the engine has not heard of */
 	struct vpeer peer[SIM_NODES];
@@ -545,6 +563,8 @@ void fault_end(struct sim *s); /* everything heals */
 /* No data goes between two nodes, or between one and all, from now on; and it does again */
 void fault_cut_links(struct sim *s);
 void fault_heal_links(struct sim *s);
+/* The network gets parts, if this run allows it */
+void fault_cut_soon(struct sim *s, uint64_t delay_us);
 
 /* ---- drain.c ------------------------------------------------------------------------------- */
 
@@ -630,6 +650,10 @@ struct sim {
 	bool is_late; /* freezes, retiring and news of fencing take longer than any time-out */
 	bool has_pushes; /* clients have records pushed to all nodes now and then */
 	bool has_detaches;
+	struct random wipes;
+	bool has_wipes;
+	uint64_t wiped;
+	uint16_t wiped_writes[SIM_FILES][SIM_KEYS][SIM_WRITERS]; /* those up to it are of before the last wipe */
 	uint32_t detached;
 	uint64_t traverse_clients;
 	/* Empty records are deleted in most runs; what clients know to be deleted, and how much of

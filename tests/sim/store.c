@@ -506,22 +506,55 @@ static void vstore_on_frozen(struct sim *s, void *object, void *data, uint64_t n
 	vengine_after(e);
 }
 
-/* Take the next chain, wait for it, or be done */
+static void vstore_on_db_frozen(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+	struct vdb *db = &e->file.db[number >> 32];
+
+	(void)data;
+	if (!e->is_running || e->is_quitting || !db->is_frozen || db->wipe_round != (uint32_t)number)
+		return;
+	if (!vengine_can_run(e)) {
+		event_after(s, 5000, vstore_on_db_frozen, e, NULL, number);
+		return;
+	}
+	core_db_frozen(e->core, db->db_id);
+	vwipe_frozen(s);
+	vengine_after(e);
+}
+
+/* Takes the chains one after the other; false: it waits for one */
+static bool vstore_freeze_db(struct sim *s, struct vengine *e, uint32_t d)
+{
+	struct vdb *db = &e->file.db[d];
+
+	for (uint32_t k = 0; k < s->chains; k++) {
+		struct vchain *chain = &db->chain[k];
+
+		if (chain->holder != VHOLDER_NONE && chain->holder != VHOLDER_FREEZE) {
+			chain->is_wanted_by_freeze = true;
+			return false;
+		}
+		chain->holder = VHOLDER_FREEZE;
+	}
+	if (db->is_wiping && !db->is_frozen) {
+		db->is_frozen = true;
+		event_after(s, sim_delay(s, s->store_us), vstore_on_db_frozen, e, NULL,
+			    (uint64_t)d << 32 | db->wipe_round);
+	}
+	return true;
+}
+
+/* Take the next chain of each, wait for it, or be done */
 static void vstore_freeze_step(struct sim *s, struct vengine *e)
 {
-	for (uint32_t d = 0; d < s->files; d++) {
-		for (uint32_t k = 0; e->file.db[d].is_open && k < s->chains; k++) {
-			struct vchain *chain = &e->file.db[d].chain[k];
+	bool is_done = true;
 
-			if (chain->holder == VHOLDER_FREEZE)
-				continue;
-			if (chain->holder != VHOLDER_NONE) {
-				chain->is_wanted_by_freeze = true;
-				return;
-			}
-			chain->holder = VHOLDER_FREEZE;
-		}
-	}
+	for (uint32_t d = 0; d < s->files; d++)
+		if (e->file.db[d].is_open && (e->file.is_freezing || e->file.db[d].is_wiping))
+			is_done &= vstore_freeze_db(s, e, d);
+	if (!is_done || !e->file.is_freezing || e->file.is_frozen)
+		return;
 	e->file.is_frozen = true;
 	event_after(s, sim_delay(s, s->store_us), vstore_on_frozen, e, NULL, e->file.freeze_round);
 }
@@ -548,21 +581,85 @@ void vstore_freeze(void *world)
 		    vstore_on_freeze, e, NULL, e->file.freeze_round);
 }
 
+static void vstore_on_db_freeze(struct sim *s, void *object, void *data, uint64_t number)
+{
+	struct vengine *e = object;
+	const struct vdb *db = &e->file.db[number >> 32];
+
+	(void)data;
+	if (e->is_running && db->is_wiping && db->wipe_round == (uint32_t)number)
+		vstore_freeze_step(s, e);
+}
+
+static void vstore_thaw_db(struct sim *s, struct vengine *e, uint32_t d)
+{
+	for (uint32_t k = 0; k < s->chains; k++) {
+		struct vchain *chain = &e->file.db[d].chain[k];
+
+		chain->is_wanted_by_freeze = false;
+		if (chain->holder == VHOLDER_FREEZE) {
+			chain->holder = VHOLDER_NONE;
+			vchain_pass_on(s, e, d, chain);
+		}
+	}
+}
+
 static void vstore_thaw(struct sim *s, struct vengine *e)
 {
 	e->file.is_freezing = e->file.is_frozen = false;
 	e->file.freeze_round++;
-	for (uint32_t d = 0; d < s->files; d++) {
-		for (uint32_t k = 0; k < s->chains; k++) {
-			struct vchain *chain = &e->file.db[d].chain[k];
+	for (uint32_t d = 0; d < s->files; d++)
+		if (!e->file.db[d].is_wiping)
+			vstore_thaw_db(s, e, d);
+}
 
-			chain->is_wanted_by_freeze = false;
-			if (chain->holder == VHOLDER_FREEZE) {
-				chain->holder = VHOLDER_NONE;
-				vchain_pass_on(s, e, d, chain);
-			}
-		}
+void vstore_db_freeze(void *world, uint32_t db_id)
+{
+	struct vengine *e = world;
+	uint32_t d;
+	struct vdb *db = vdb_find(e, db_id, &d);
+
+	if (db == NULL || db->is_wiping) {
+		sim_fail(e->sim, "wipe", "node %u freezes what it cannot", e->node->pnn);
+		return;
 	}
+	db->is_wiping = true;
+	db->wipe_round++;
+	sim_trace(e->sim, "node %u: freeze of db %u", e->node->pnn, d);
+	event_after(e->sim, sim_delay(e->sim, e->sim->store_us), vstore_on_db_freeze, e, NULL,
+		    (uint64_t)d << 32 | db->wipe_round);
+}
+
+void vstore_db_thaw(void *world, uint32_t db_id)
+{
+	struct vengine *e = world;
+	uint32_t d;
+	struct vdb *db = vdb_find(e, db_id, &d);
+
+	if (db == NULL || !db->is_wiping) {
+		sim_fail(e->sim, "wipe", "node %u thaws what is not frozen", e->node->pnn);
+		return;
+	}
+	sim_trace(e->sim, "node %u: thaw of db %u", e->node->pnn, d);
+	db->is_wiping = db->is_frozen = false;
+	if (!e->file.is_freezing)
+		vstore_thaw_db(e->sim, e, d);
+}
+
+int vstore_db_wipe(void *world, uint32_t db_id)
+{
+	struct vengine *e = world;
+	uint32_t d;
+	struct vdb *db = vdb_find(e, db_id, &d);
+
+	if (db == NULL || !db->is_frozen) {
+		sim_fail(e->sim, "wipe", "node %u wipes what is not frozen", e->node->pnn);
+		return -EBUSY;
+	}
+	memset(db->record, 0, sizeof(db->record));
+	db->wiped++;
+	vwipe_done(e->sim, e, d);
+	return 0;
 }
 
 void vstore_unfreeze(void *world)
@@ -577,6 +674,7 @@ void vstore_unfreeze(void *world)
 void vstore_workers_died(struct sim *s, struct vengine *e)
 {
 	for (uint32_t d = 0; d < s->files; d++) {
+		e->file.db[d].is_wiping = e->file.db[d].is_frozen = false;
 		for (uint32_t k = 0; k < s->chains; k++) {
 			struct vchain *chain = &e->file.db[d].chain[k];
 

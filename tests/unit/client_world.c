@@ -43,7 +43,7 @@ struct core {
 	size_t dbs;
 	uint32_t attaching[CORE_MAX_DBS];
 	size_t attachings;
-	uint32_t detaching; /* 0: none */
+	uint32_t detaching, wiping; /* 0: none */
 	struct registration reg[MAX_REGISTRATIONS];
 	size_t regs;
 	struct core_traverse traverse; /* the last one */
@@ -326,6 +326,23 @@ int core_detach(struct core *c, uint32_t db_id)
 	return -ENOENT;
 }
 
+/* The same */
+int core_wipe(struct core *c, uint32_t db_id)
+{
+	if (!c->is_active)
+		return -EAGAIN;
+	c->wiping = db_id;
+	return -EINPROGRESS;
+}
+
+static void world_wipe(struct core *c)
+{
+	uint32_t db_id = c->wiping;
+
+	c->wiping = 0;
+	clients_wiped(c->engine, db_id, 0, 0, "");
+}
+
 static void world_detach(struct core *c)
 {
 	uint32_t db_id = c->detaching;
@@ -549,6 +566,8 @@ void engine_after_event(struct engine *e)
 			clients_attached(e, c->attaching[--c->attachings], 0);
 		if (c->detaching != 0)
 			world_detach(c);
+		if (c->wiping != 0)
+			world_wipe(c);
 		if (c->has_status_changed) {
 			c->has_status_changed = false;
 			clients_status_changed(e);

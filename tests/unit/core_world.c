@@ -157,6 +157,28 @@ static void w_detached(void *v, uint32_t db_id, int status, uint32_t pnn, const 
 	((struct world *)v)->detach_ended++;
 	((struct world *)v)->detach_status = status;
 }
+static void w_db_freeze(void *v, uint32_t db_id)
+{
+	(void)db_id;
+	((struct world *)v)->freezes++;
+}
+static int w_db_wipe(void *v, uint32_t db_id)
+{
+	(void)db_id;
+	((struct world *)v)->wipes++;
+	return ((struct world *)v)->is_broken ? -EIO : 0;
+}
+static void w_db_thaw(void *v, uint32_t db_id)
+{
+	(void)db_id;
+	((struct world *)v)->thaws++;
+}
+static void w_wiped(void *v, uint32_t db_id, int status, uint32_t pnn, const char *why)
+{
+	(void)db_id, (void)pnn, (void)why;
+	((struct world *)v)->wipes_ended++;
+	((struct world *)v)->wipe_status = status;
+}
 static int w_trylock(void *v, uint32_t db_id, struct slice key)
 {
 	struct world *w = v;
@@ -264,6 +286,10 @@ static const struct core_ops ops = {
 	.db_close = w_db_close,
 	.db_is_free = w_is_free,
 	.detached = w_detached,
+	.db_freeze = w_db_freeze,
+	.db_wipe = w_db_wipe,
+	.db_thaw = w_db_thaw,
+	.wiped = w_wiped,
 	.lock = w_lock,
 	.trylock = w_trylock,
 	.unlock = w_unlock,

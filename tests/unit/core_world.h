@@ -36,6 +36,8 @@ struct world {
 	bool is_in_use; /* detaching */
 	unsigned int closed, detach_ended;
 	int detach_status;
+	unsigned int freezes, wipes, thaws, wipes_ended; /* of a database that is wiped */
+	int wipe_status;
 	unsigned int drains;
 	enum core_drain_end drain_end;
 	uint32_t persist_generation; /* the last that was to be kept */

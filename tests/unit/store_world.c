@@ -121,6 +121,12 @@ void core_frozen(struct core *c)
 	c->frozen++;
 }
 
+void core_db_frozen(struct core *c, uint32_t db_id)
+{
+	assert_int_equal(db_id, DB);
+	c->db_frozen++;
+}
+
 void core_commit_checked(struct core *c, uint32_t db_id, uint64_t ticket, int rc)
 {
 	assert_int_equal(db_id, P);

@@ -23,7 +23,7 @@ extern const uint8_t key_bytes[4];
 
 struct core {
 	struct engine *engine;
-	unsigned int unlocked, frozen, swept, batches;
+	unsigned int unlocked, frozen, db_frozen, swept, batches;
 	uint64_t cookie;
 	size_t records;
 	uint8_t seen[RECORDS];

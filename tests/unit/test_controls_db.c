@@ -288,7 +288,15 @@ static void test_restore(void **state)
 
 	(void)state;
 	assert_int_equal(peer_control(p, 0, CTDB_CONTROL_DB_ATTACH_PERSISTENT, "p.tdb", 6, &a), 0);
-	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_FREEZE, vol, &a), -1);
+	/* a volatile one: wiped, not restored */
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_FREEZE, vol, &a), 0);
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_TRANSACTION_START, vol, &a), 0);
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_TRANSACTION_COMMIT, vol, &a), -1);
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_WIPE_DATABASE, vol, &a), 0);
+	assert_int_equal(push_start(p, 0, vol, &a), -1);
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_SET_HEALTHY, vol, &a), 0);
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_TRANSACTION_COMMIT, vol, &a), 0);
+	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_THAW, vol, &a), 0);
 	assert_int_equal(restore_step(p, 0, CTDB_CONTROL_DB_FREEZE, 77, &a), -1);
 	static const uint32_t steps[] = {
 		CTDB_CONTROL_DB_THAW,	     CTDB_CONTROL_DB_TRANSACTION_START,

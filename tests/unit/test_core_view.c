@@ -325,7 +325,7 @@ static void test_numbers(void **state)
 {
 	(void)state;
 	assert_int_equal(CORE_PROTOCOL_MIN, 2);
-	assert_int_equal(CORE_PROTOCOL_MAX, 3);
+	assert_int_equal(CORE_PROTOCOL_MAX, 4);
 	assert_int_equal(PACKET_ACK, 1);
 	assert_int_equal(PACKET_LOCATION, 11);
 	assert_int_equal(PACKET_FOREIGN, 16);
@@ -336,6 +336,8 @@ static void test_numbers(void **state)
 	assert_int_equal(CONTROL_STATE, 1);
 	assert_int_equal(CONTROL_VOTE, 12);
 	assert_int_equal(CONTROL_LINKS, 13);
+	assert_int_equal(CONTROL_WIPE, 14);
+	assert_int_equal(CONTROL_WIPE_VOTE, 15);
 }
 
 static const uint32_t two_nodes[] = { 0, 1 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * test_detach.c: detaching at one node, against a peer that is played by hand; calls that wait, and
- * for how long; contents that are replaced as a whole. Whole clusters are the simulator's work.
+ * for how long; contents that are replaced as a whole; wiping. Whole clusters are the simulator's work.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -386,6 +386,88 @@ static void test_replace(void **state)
 	core_free(c);
 }
 
+/* ---- wiping ---- */
+
+/* node1 asks, freezes its file, and says so */
+static void wipe_frozen(struct world *w)
+{
+	assert_int_equal(core_wipe(w->core, a_id()), -EINPROGRESS);
+	assert_int_equal(w->sent[0], CONTROL_WIPE);
+	deliver(w);
+	core_db_frozen(w->core, a_id());
+	assert_int_equal(w->sent[0], CONTROL_WIPE_VOTE);
+	deliver(w);
+	assert_int_equal(w->sent[0], CONTROL_STATE);
+}
+
+static void test_wipe(void **state)
+{
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint32_t generation;
+
+	(void)state;
+	assert_int_equal(core_wipe(c, 1), -ENOENT);
+	assert_int_equal(core_wipe(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	assert_int_equal(w.freezes, 1);
+	assert_true(core_deadline_ms(c) <= w.now + 3000);
+	w.now += 3000; /* a client keeps a lock */
+	core_tick(c);
+	assert_int_equal(w.sent[0], CONTROL_WIPE_VOTE);
+	core_db_frozen(c, a_id()); /* too late */
+	deliver(&w);
+	assert_int_equal(w.thaws, 1);
+	assert_int_equal(w.wipe_status, -EBUSY);
+
+	/* done with the next generation, told when all have reported */
+	generation = core_generation(c);
+	wipe_frozen(&w);
+	deliver(&w);
+	assert_int_equal(w.wipes, 0);
+	plan_in(&w, 1);
+	assert_true(core_generation(c) > generation);
+	assert_int_equal(w.wipes, 1);
+	assert_int_equal(w.thaws, 2);
+	assert_int_equal(w.wipes_ended, 1);
+	assert_int_equal(core_wipe(c, a_id()), -EAGAIN);
+	core_sweep_end(c, a_id(), core_generation(c));
+	assert_int_equal(w.wipes_ended, 2);
+	assert_int_equal(w.wipe_status, 0);
+
+	/* what was promised is done with whatever generation comes */
+	wipe_frozen(&w);
+	deliver(&w);
+	deliver(&w); /* the plan */
+	core_membership(c, both, 1, ring);
+	assert_int_equal(w.thaws, 2);
+	deliver(&w);
+	plan_in(&w, 1);
+	assert_int_equal(w.wipes, 2);
+	core_free(c);
+}
+
+/* A member that does not know of it, and one that was active and has not heard that all are frozen */
+static void test_wipe_with_peer(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer_recovered(&w);
+
+	(void)state;
+	assert_int_equal(core_wipe(c, a_id()), -EOPNOTSUPP);
+	view_member(c, 1)->protocol_max = 4;
+	assert_int_equal(core_wipe(c, a_id()), -EINPROGRESS);
+	deliver(&w);
+	core_db_frozen(c, a_id());
+	deliver(&w);
+	assert_int_equal(w.wipes_ended, 0); /* node2 has not voted */
+	core_membership(c, both, 2, ring);
+	assert_int_equal(w.wipe_status, -EAGAIN);
+	assert_int_equal(w.thaws, 1);
+	assert_int_equal(w.wipes, 0);
+	core_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_revoking),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_wipe),
+		cmocka_unit_test(test_wipe_with_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,41 @@ static void test_freeze(void **state)
 	assert_int_equal(client_run(w, "try"), 0);
 }
 
+static bool is_db_frozen(struct world *w)
+{
+	return w->core.db_frozen > 0;
+}
+
+/* Only when it is frozen; all of it goes, and clients go on. That of all volatile ones may come between. */
+static void test_wipe(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct record_header h = { .rsn = 1 };
+	struct slice body;
+
+	assert_int_equal(store_lock(e, DB, KEY), 0);
+	assert_int_equal(store_put(e, DB, KEY, &h, slice_of("value", 5)), 0);
+	store_unlock(e, DB, KEY);
+	assert_int_equal(store_db_wipe(e, DB), -EBUSY);
+	store_db_freeze(e, DB);
+	assert_true(run_for(w, is_db_frozen, WAIT_MS));
+	assert_int_equal(w->core.frozen, 0);
+	assert_int_equal(client_run(w, "try"), 1);
+	store_freeze(e);
+	assert_true(run_for(w, is_frozen, WAIT_MS));
+	store_unfreeze(e);
+	assert_int_equal(client_run(w, "try"), 1);
+	assert_int_equal(store_db_wipe(e, DB), 0);
+	assert_int_equal(client_run(w, "try"), 1);
+	store_db_thaw(e, DB);
+	assert_int_equal(client_run(w, "try"), 0);
+	assert_int_equal(store_lock(e, DB, KEY), 0);
+	assert_int_equal(store_get(e, DB, KEY, &h, &body), -ENOENT);
+	assert_int_equal(store_put(e, DB, KEY, &h, slice_of("new", 3)), 0);
+	store_unlock(e, DB, KEY);
+}
+
 static void test_freeze_without_databases(void **state)
 {
 	struct world *w = *state;
@@ -178,6 +213,7 @@ static int tests_run(void)
 		WORLD(test_busy_worker_killed),
 		WORLD(test_busy_worker_stopped),
 		WORLD(test_freeze),
+		WORLD(test_wipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
