@@ -7,9 +7,7 @@
  * error: Pacemaker then does its part and starts again. And whatever else depends on others may
  * have its cause in a node that waits to be fenced (the cluster filesystem hangs until then, a
  * member does not answer): that gets PATIENCE_MS, a little more than the daemon's own time-outs. In a
- * cold start Pacemaker has nothing left to do: it fences whom it has not seen before it starts anybody.
- * Starts that gave up there, on some nodes now and on others then, would never meet; so one waits until
- * its daemon has seen to those that do not come.
+ * cold start, too, the others have to be let start: they may have what this node has never heard of.
  *
  * A stop has succeeded only when the supervisor itself said so and is gone: its last answer has the
  * reason (retire-failed among them), and its end frees the lock. One that ends without an answer
@@ -71,10 +69,10 @@ static enum waits_for reason_waits_for(enum reason reason)
 	case REASON_STARTING:
 	case REASON_ENGINE_RESTARTING:
 	case REASON_EVICTED:
-	case REASON_COLD_START:
 		return WAITS_FOR_ITSELF;
 	case REASON_NO_QUORUM:
 	case REASON_FENCING_PENDING:
+	case REASON_COLD_START:
 	case REASON_FENCING_FAILED:
 	case REASON_NO_PACEMAKER:
 	case REASON_LOCK_BUSY:

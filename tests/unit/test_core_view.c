@@ -501,7 +501,7 @@ static void test_fencing_of_the_slow(void **state)
 		core_tick(c);
 		core_supervisor(c, 1, n == 3, true);
 		core_status(c, &s);
-		assert_int_equal(s.reason, REASON_COLD_START); /* a start does not give up then */
+		assert_int_equal(s.reason, REASON_COLD_START);
 		assert_in_range(wait_for_request(&w), 10000, 10100);
 		core_free(c);
 	}
