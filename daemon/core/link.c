@@ -57,11 +57,7 @@ static bool cut_is_empty(const uint64_t *cut)
 /* All or none: who does not know LINKS can neither tell nor judge */
 static bool link_is_spoken(const struct core *c)
 {
-	for (size_t i = 0; i < c->view.n; i++)
-		if (c->view.member[i].is_compatible &&
-		    c->view.member[i].protocol_max < LINKS_PROTOCOL)
-			return false;
-	return true;
+	return view_speaks(c, LINKS_PROTOCOL);
 }
 
 static uint64_t link_interval_ms(const struct core *c)

@@ -154,6 +154,8 @@ void view_tick(struct core *c);
 uint64_t view_deadline(const struct core *c);
 void view_restart(struct core *c, const char *why);
 struct member *view_member(const struct core *c, uint32_t pnn);
+/* All members know this version of the protocol, but those that are kept out for theirs */
+bool view_speaks(const struct core *c, uint32_t protocol);
 void view_lead(struct core *c); /* take the next step as leader, if this node is to lead */
 bool view_is_leading(const struct core *c);
 void view_free(struct core *c);

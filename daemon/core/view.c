@@ -212,6 +212,14 @@ void view_restart(struct core *c, const char *why)
 	view_gather(c, why);
 }
 
+bool view_speaks(const struct core *c, uint32_t protocol)
+{
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].is_compatible && c->view.member[i].protocol_max < protocol)
+			return false;
+	return true;
+}
+
 static bool member_was_active(const struct core *c, const struct member *m)
 {
 	return m->active_generation != 0 && !known_is_evicted(c, m);

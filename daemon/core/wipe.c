@@ -37,15 +37,6 @@
 #define WIPE_PROTOCOL 4 /* the first that knows WIPE */
 #define FREEZE_MS     3000
 
-static bool wipe_is_spoken(const struct core *c)
-{
-	for (size_t i = 0; i < c->view.n; i++)
-		if (c->view.member[i].is_compatible &&
-		    c->view.member[i].protocol_max < WIPE_PROTOCOL)
-			return false;
-	return true;
-}
-
 int core_wipe(struct core *c, uint32_t db_id)
 {
 	const struct db *db = db_get(c, db_id);
@@ -54,7 +45,7 @@ int core_wipe(struct core *c, uint32_t db_id)
 		return -ENOENT;
 	if (db_is_replicated(db))
 		return -EINVAL;
-	if (!wipe_is_spoken(c))
+	if (!view_speaks(c, WIPE_PROTOCOL))
 		return -EOPNOTSUPP;
 	if (c->is_retired || !c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE ||
 	    c->is_recovering)

@@ -21,8 +21,8 @@ static _Noreturn void writer_main(int fd, const char *dir)
 	size_t left = sizeof(p);
 
 	(void)prctl(PR_SET_NAME, "cotdb-persist");
-	(void)signal(SIGTERM,
-		     SIG_IGN); /* what stops the whole process group is the parent's to know */
+	/* What stops the whole process group is the parent's to know */
+	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	if (dup2(fd, IPC_FD) < 0 || close_range(IPC_FD + 1, ~0U, 0) != 0)
 		_exit(errno);

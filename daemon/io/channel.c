@@ -87,8 +87,7 @@ void channel_watch(struct channel *c, uint64_t limit_ms)
 		c->stopped_ms = now_ms;
 	} else if (now_ms - c->stopped_ms >= limit_ms) {
 		log_warning("a process of this daemon was stopped by a signal or a debugger, and "
-			    "is killed | pid=%d "
-			    "stopped_ms=%llu",
+			    "is killed | pid=%d stopped_ms=%llu",
 			    (int)c->pid, (unsigned long long)(now_ms - c->stopped_ms));
 		pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
 	}
