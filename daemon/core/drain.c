@@ -41,9 +41,9 @@
 #include "traverse.h"
 
 #define DRAIN_PROTOCOL	3      /* the first that knows DRAIN */
-#define READ_MS		60000U /* a client may hold one of the chains */
-#define LEAVING_READ_MS 500U   /* ... for ever: what is behind it does not wait */
+#define READ_MS		500U   /* a client may hold one of the chains for ever */
 #define READ_CHAINS	4096U  /* at a time */
+#define FEWER_CHAINS	16U    /* ... so many times fewer, until it is found */
 #define CONGESTED_MS	50U
 #define LEAVING_REST_MS 50U   /* something could not be given away */
 #define STAYING_REST_MS 1000U /* something was here */
@@ -291,26 +291,28 @@ static void pass_next_db(struct drain *d)
 {
 	d->pass_db++;
 	d->pass_chain = 0;
+	d->chains = READ_CHAINS;
 }
 
 static void pass_end(struct core *c)
 {
 	struct drain *d = c->drain;
-	bool was_drained = d->passes > 0 && d->left == 0;
+	bool was_empty = d->is_empty;
 
 	d->passes++;
+	d->is_empty = d->found == 0 && d->unread == 0;
 	d->left = d->found > d->given ? d->found - d->given : 0;
 	d->left += d->unread;
-	d->is_clean = d->is_sure && d->found == 0 && d->unread == 0 && drain_is_settled(c);
+	d->is_clean = d->is_sure && d->is_empty && drain_is_settled(c);
 	d->is_begun = false;
 	if (d->mode == DRAIN_STAYING)
 		d->pass_ms = core_now(c) + (d->found > 0 ? STAYING_REST_MS : DRAINED_REST_MS);
 	else
 		d->pass_ms = core_now(c) + (d->left > 0 || d->found == 0 ? LEAVING_REST_MS : 0);
-	if (d->mode == DRAIN_STAYING && was_drained != (d->left == 0))
+	if (d->mode == DRAIN_STAYING && was_empty != d->is_empty)
 		core_log(c, CORE_LOG_NOTICE, "%s | given=%llu left=%llu passes=%llu",
-			 d->left == 0 ? "this node is drained: it owns no record"
-				      : "this node drains: some records have stayed or come back",
+			 d->is_empty ? "this node is drained: it owns no record"
+				     : "this node drains: some records have stayed or come back",
 			 (unsigned long long)d->total, (unsigned long long)d->left,
 			 (unsigned long long)d->passes);
 	c->ops->status_changed(c->world);
@@ -324,24 +326,35 @@ static void pass_begin(struct core *c)
 	d->is_sure = drain_is_sure(c);
 	d->pass_db = 0;
 	d->pass_chain = 0;
+	d->chains = READ_CHAINS;
 	d->found = d->given = 0;
 	d->locked = d->pending = d->homeless = d->unread = 0;
+}
+
+/* It takes too long: the chain that is kept is looked for, and waits for the next pass; what is behind
+ * it does not */
+static void pass_is_kept(struct drain *d)
+{
+	d->is_reading = false;
+	if (d->chains > 1) {
+		d->chains /= FEWER_CHAINS;
+		return;
+	}
+	d->unread++;
+	d->pass_chain++;
 }
 
 static void pass_go_on(struct core *c)
 {
 	struct drain *d = c->drain;
 	struct core_traverse_read r = { .dmaster = c->self,
-					.with_empty = !core_has_bug(c, CORE_BUG_DRAIN_KEEPS_EMPTY),
-					.chains = READ_CHAINS };
+					.with_empty = !core_has_bug(c, CORE_BUG_DRAIN_KEEPS_EMPTY) };
 
 	if (core_now(c) < d->pass_ms || d->is_clean)
 		return;
-	if (d->is_reading) { /* it takes too long: these chains wait for the next pass */
+	if (d->is_reading) {
 		c->ops->traverse_cancel(c->world, d->cookie);
-		d->is_reading = false;
-		d->unread++;
-		d->pass_chain += READ_CHAINS;
+		pass_is_kept(d);
 	}
 	if (core_is_congested(c) && !drain_has_target(c)) {
 		d->pass_ms = core_now(c) + CONGESTED_MS;
@@ -357,9 +370,10 @@ static void pass_go_on(struct core *c)
 	}
 	r.db_id = c->db[d->pass_db]->db_id;
 	r.chain = d->pass_chain;
+	r.chains = d->chains;
 	r.cookie = d->cookie = ++traverses_get(c)->last_cookie;
 	d->is_reading = true;
-	d->pass_ms = core_now(c) + (d->mode == DRAIN_LEAVING ? LEAVING_READ_MS : READ_MS);
+	d->pass_ms = core_now(c) + READ_MS;
 	c->ops->traverse_read(c->world, &r);
 }
 
@@ -376,6 +390,8 @@ bool drain_read_end(struct core *c, uint64_t cookie, uint32_t next_chain, int st
 		pass_next_db(d);
 	else
 		d->pass_chain = next_chain;
+	if (d->chains < READ_CHAINS)
+		d->chains *= FEWER_CHAINS;
 	drain_tick(c);
 	return true;
 }

@@ -22,8 +22,9 @@ struct drain {
 	bool is_reading, is_begun;
 	bool is_sure;  /* it began when nothing could come here any more */
 	bool is_clean; /* one that was sure has found nothing */
+	bool is_empty; /* the last that has ended has found nothing */
 	size_t pass_db;
-	uint32_t pass_chain;
+	uint32_t pass_chain, chains; /* from where, and how many at a time */
 	uint64_t pass_ms; /* when it goes on, or is given up while it is reading */
 	uint64_t cookie;
 	uint64_t found, given; /* in this pass */

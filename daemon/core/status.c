@@ -64,7 +64,7 @@ static void drain_status(const struct core *c, struct core_status *s)
 	if (d == NULL || d->mode == DRAIN_OFF)
 		return;
 	s->drain = d->mode == DRAIN_LEAVING		? CORE_DRAIN_LEAVING
-		   : d->passes > 0 && d->left == 0 ? CORE_DRAIN_DRAINED
+		   : d->is_empty ? CORE_DRAIN_DRAINED
 						   : CORE_DRAIN_DRAINING;
 	s->drain_since_ms = d->begin_ms;
 	s->drain_given = d->total;

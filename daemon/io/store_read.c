@@ -5,8 +5,9 @@
  * in the middle costs nothing but the job once more (its records may be told twice).
  *
  * A worker waits where a client holds a chain. So there is never more than one in a database: what
- * is stuck in one leaves the others' alone. What one batch may queue here is the piece of a record
- * that is not whole yet.
+ * is stuck in one leaves the others' alone. One that is stuck, or whose batch nobody wants any more,
+ * is ended when another batch of its database is due, and its own comes behind that. What one batch
+ * may queue here is the piece of a record that is not whole yet.
  */
 #include "store_private.h"
 
@@ -16,7 +17,7 @@
 #include "daemon/fatal.h"
 #include "daemon/log.h"
 
-enum { READ_ENTRIES = 256 };
+enum { READ_ENTRIES = 256, READ_STUCK_MS = 300 };
 #define READ_ENTRY_MAX (8U + CORE_MAX_KEY + RECORD_HEADER_SIZE + CORE_MAX_RECORD)
 
 struct store_read {
@@ -24,6 +25,7 @@ struct store_read {
 	struct store_db *db;
 	struct core_traverse_read want;
 	struct store_worker *worker;
+	uint64_t moved_ms; /* when its worker got it, or told something of it */
 	bool is_cancelled; /* but its worker is still at it */
 	uint8_t *part;	   /* of an entry: its bytes so far */
 	size_t len, size;
@@ -68,12 +70,18 @@ static int part_append(struct store_read *x, const uint8_t *p, size_t len)
 	return 0;
 }
 
+/* Still? What the core was told may have ended x, and another may be at its place. */
+static bool worker_has(const struct store_worker *w, const struct store_read *x, uint64_t job)
+{
+	return w->read == x && w->cookie == job;
+}
+
 /* Tells the core the whole entries at p; the number of their bytes. x may be gone after it: then
  * its worker has another job, or none. */
 static size_t entries_tell(struct store *s, const struct store_read *x, struct slice all)
 {
 	const struct store_worker *w = x->worker;
-	const uint64_t cookie = x->want.cookie;
+	const uint64_t cookie = x->want.cookie, job = w->cookie;
 	struct cursor c = cursor_of(all.p, all.len);
 	size_t done = 0, n;
 
@@ -88,19 +96,21 @@ static size_t entries_tell(struct store *s, const struct store_read *x, struct s
 		}
 		if (n > 0)
 			core_traverse_records(s->engine->core, cookie, entry, n);
-	} while (n == READ_ENTRIES && w->read == x && !x->is_cancelled);
+	} while (n == READ_ENTRIES && worker_has(w, x, job) && !x->is_cancelled);
 	return done;
 }
 
 static int entries_in(struct store *s, struct store_read *x, struct cursor *c)
 {
 	const struct store_worker *w = x->worker;
+	const uint64_t job = w->cookie;
 	struct slice piece, all;
 	size_t done;
 	int rc;
 
 	if (cursor_bytes(c, c->left, &piece))
 		return -EBADMSG;
+	x->moved_ms = engine_now_ms();
 	if (x->is_cancelled)
 		return 0;
 	if (x->len > 0) {
@@ -112,7 +122,7 @@ static int entries_in(struct store *s, struct store_read *x, struct cursor *c)
 		all = piece;
 	}
 	done = entries_tell(s, x, all);
-	if (w->read != x)
+	if (!worker_has(w, x, job))
 		return 0;
 	if (x->len == 0)
 		return part_append(x, all.p + done, all.len - done);
@@ -200,11 +210,39 @@ static struct store_worker *read_worker(struct store *s)
 	return store_worker_free(s, s->reader, STORE_READERS, &read_events, read_worker_restarted);
 }
 
-static bool db_is_read(const struct store *s, const struct store_db *db)
+/* Its worker is ended; what was told of it may be told again */
+static void read_give_way(struct store *s, struct store_read *x)
 {
-	for (size_t i = 0; i < STORE_READERS; i++)
-		if (s->reader[i].read != NULL && s->reader[i].read->db == db)
+	struct store_read **p = &s->reads;
+
+	store_worker_stop(x->worker);
+	x->worker = NULL;
+	if (x->is_cancelled) {
+		read_remove(s, x);
+		return;
+	}
+	while (*p != x)
+		p = &(*p)->next;
+	*p = x->next;
+	while (*p != NULL)
+		p = &(*p)->next;
+	*p = x;
+	x->next = NULL;
+	x->len = 0;
+}
+
+/* Whether another batch of this database has to wait for one that goes on */
+static bool db_is_read(struct store *s, const struct store_db *db)
+{
+	for (size_t i = 0; i < STORE_READERS; i++) {
+		struct store_read *x = s->reader[i].read;
+
+		if (x == NULL || x->db != db)
+			continue;
+		if (!x->is_cancelled && engine_now_ms() - x->moved_ms < READ_STUCK_MS)
 			return true;
+		read_give_way(s, x);
+	}
 	return false;
 }
 
@@ -228,6 +266,7 @@ static void read_assign(struct store *s)
 		if (channel_send(&w->channel, &out) != 0)
 			continue;
 		x->worker = w;
+		x->moved_ms = engine_now_ms();
 		w->read = x;
 	}
 }

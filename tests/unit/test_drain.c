@@ -252,11 +252,19 @@ static void test_kept_chain(void **state)
 	assert_true(peer_hears(p, PACKET_DRAIN, &ask));
 	peer_say(p, PACKET_DRAINED, drained_fields, (struct fields){ .number = ask.ticket });
 	assert_int_equal(p->w.reads, 1);
+	for (unsigned int n = 1; n < 4; n++) {
+		time_goes(p, 600);
+		assert_int_equal(p->w.cancels, n);
+		assert_int_equal(p->w.reads, n + 1);
+		assert_int_equal(p->w.read[n].chain, p->w.read[0].chain);
+		assert_true(p->w.read[n].chains < p->w.read[n - 1].chains);
+	}
+	assert_int_equal(p->w.read[3].chains, 1);
 	time_goes(p, 600);
-	assert_int_equal(p->w.cancels, 1);
-	assert_int_equal(p->w.reads, 2);
-	assert_true(p->w.read[1].chain > p->w.read[0].chain);
-	p->w.has_record = false; /* it is in the chains that could not be read */
+	assert_int_equal(p->w.read[4].chain, p->w.read[0].chain + 1);
+	p->w.has_record = false; /* it is in the chain that could not be read */
+	core_traverse_read_end(p->c, p->w.read[4].cookie, 2, 0);
+	assert_true(p->w.read[5].chains > 1);
 	pass_reads(p);
 	assert_int_equal(status_of(p->c).drain_left, 1);
 	assert_false(peer_hears(p, PACKET_DRAIN, &ask));
@@ -374,11 +382,14 @@ static void test_by_hand(void **state)
 	assert_int_equal(status_of(p->c).drain, CORE_DRAIN_DRAINING);
 	pass_reads(p);
 	assert_true(peer_hears(p, PACKET_GRANT, &grant));
+	assert_int_equal(status_of(p->c).drain, CORE_DRAIN_DRAINING); /* what else may have come meanwhile? */
+	time_goes(p, 2000);
+	pass_reads(p);
 	assert_int_equal(status_of(p->c).drain, CORE_DRAIN_DRAINED);
 	/* a client has it back, and it goes once more */
 	peer_say(p, PACKET_GRANT, grant_fields, (struct fields){ &p->call, 52, 0, "abcd" });
 	assert_int_equal(p->w.header.dmaster, 0);
-	time_goes(p, 2000);
+	time_goes(p, 6000);
 	pass_reads(p);
 	assert_true(peer_hears(p, PACKET_GRANT, &grant));
 	assert_int_equal(grant.rsn, 53);

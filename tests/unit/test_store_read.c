@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_RECORDS = 1000 };
+enum { READ_RECORDS = 1000, LAST_CHAIN = 1008 }; /* it is not the one that clients hold */
 
 /* ---- sweeps ---- */
 
@@ -209,7 +209,7 @@ static void test_read(void **state)
 	assert_int_equal(w->core.records, READ_RECORDS / 2);
 	read_all(w, CORE_UNKNOWN_PNN, true);
 	assert_int_equal(w->core.records, READ_RECORDS);
-	read_start(w, 1009, 2, false); /* behind the last chain */
+	read_start(w, LAST_CHAIN + 1, 2, false); /* behind the last chain */
 	assert_true(run_for(w, is_read, WAIT_MS));
 	assert_int_equal(w->core.next_chain, CORE_CHAIN_END);
 }
@@ -240,6 +240,23 @@ static void test_read_empty(void **state)
 	assert_int_equal(w->core.records, 1);
 }
 
+static struct core_traverse_read read_of(struct world *w, uint32_t chain, uint32_t chains)
+{
+	return (struct core_traverse_read){ .cookie = ++w->core.cookie,
+					    .db_id = DB,
+					    .chain = chain,
+					    .chains = chains,
+					    .dmaster = CORE_UNKNOWN_PNN };
+}
+
+static bool has_job(const struct world *w)
+{
+	for (size_t i = 0; i < STORE_READERS; i++)
+		if (w->engine.store->reader[i].read != NULL)
+			return true;
+	return false;
+}
+
 /* A client has a chain: what is read of this database waits for it, but not of another */
 static void test_read_busy(void **state)
 {
@@ -258,10 +275,37 @@ static void test_read_busy(void **state)
 	/* Nobody wants the two any more: nothing is told of them */
 	store_traverse_cancel(e, other.cookie - 2);
 	store_traverse_cancel(e, other.cookie - 1);
-	assert_int_equal(client_end(&c), 0);
 	w->core.read_ends = 0;
 	assert_false(run_for(w, is_read, 100));
+	/* ... and what comes next does not wait for what they waited for */
+	other = read_of(w, LAST_CHAIN, 0);
+	store_traverse_read(e, &other);
+	assert_true(run_for(w, is_read, WAIT_MS));
+	assert_int_equal(client_end(&c), 0);
 	read_start(w, 0, 2, false);
+	assert_true(run_for(w, is_read, WAIT_MS));
+}
+
+/* ... nor does it for one that is stuck; which comes to its end, too */
+static void test_read_stuck(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct core_traverse_read stuck = read_of(w, 0, 0), next = read_of(w, LAST_CHAIN, 0);
+	struct client c = client_hold(w);
+
+	w->core.cookie = stuck.cookie;
+	store_traverse_read(e, &stuck);
+	assert_false(run_for(w, is_read, 500));
+	assert_true(has_job(w));
+	w->core.cookie = next.cookie;
+	store_traverse_read(e, &next);
+	assert_true(run_for(w, is_read, WAIT_MS));
+	assert_false(run_for(w, never, 50));
+	assert_true(has_job(w));
+	w->core.cookie = stuck.cookie;
+	w->core.read_ends = 0;
+	assert_int_equal(client_end(&c), 0);
 	assert_true(run_for(w, is_read, WAIT_MS));
 }
 
@@ -298,6 +342,7 @@ static int tests_run(void)
 		WORLD(test_read),
 		WORLD(test_read_empty),
 		WORLD(test_read_busy),
+		WORLD(test_read_stuck),
 		WORLD(test_read_worker_killed),
 	};
 
