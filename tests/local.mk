@@ -3,7 +3,7 @@ dist_noinst_SCRIPTS += tests/run
 EXTRA_DIST += tests/runner.py
 dist_noinst_SCRIPTS += .ci/run
 EXTRA_DIST += tests/cluster/harness.py \
-	tests/cluster/test-calls-wait tests/cluster/test-clean-stop tests/cluster/test-cli tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-drain tests/cluster/test-hang-engine tests/cluster/test-hang-supervisor tests/cluster/test-kill-daemon \
+	tests/cluster/test-calls-wait tests/cluster/test-clean-stop tests/cluster/test-cli tests/cluster/test-cold-start tests/cluster/test-cut tests/cluster/test-cut-data tests/cluster/test-drain tests/cluster/test-hang-engine tests/cluster/test-hang-supervisor tests/cluster/test-kill-daemon \
 	tests/cluster/test-five-nodes tests/cluster/test-kill-engine tests/cluster/test-kill-node \
 	tests/cluster/test-ipv6 tests/cluster/test-lock-not-shared \
 	tests/cluster/test-lock-refused tests/cluster/long-lock-refused-kill \

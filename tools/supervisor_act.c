@@ -8,6 +8,8 @@
  * have its cause in a node that waits to be fenced (the cluster filesystem hangs until then, a
  * member does not answer): that gets PATIENCE_MS, a little more than the daemon's own time-outs. In a
  * cold start, too, the others have to be let start: they may have what this node has never heard of.
+ * But where more than half of the nodes wait together they see to the rest: starts that gave up, here
+ * now and there then, would never meet.
  *
  * A stop has succeeded only when the supervisor itself said so and is gone: its last answer has the
  * reason (retire-failed among them), and its end frees the lock. One that ends without an answer
@@ -69,6 +71,7 @@ static enum waits_for reason_waits_for(enum reason reason)
 	case REASON_STARTING:
 	case REASON_ENGINE_RESTARTING:
 	case REASON_EVICTED:
+	case REASON_COLD_START_FENCING:
 		return WAITS_FOR_ITSELF;
 	case REASON_NO_QUORUM:
 	case REASON_FENCING_PENDING:

@@ -297,6 +297,7 @@ struct core_config {
 	bool has_lock;       /* a recovery lock is configured */
 	bool allow_unfenced; /* departed nodes are taken for fenced */
 	bool fences_at_once; /* a lost node's fencing is asked for now, not after fence_grace */
+	uint32_t nodes; /* in corosync's nodelist, whatever runs there; 0: not known */
 	uint32_t state_timeout_ms, peer_timeout_ms, lock_timeout_ms, fence_grace_ms, revoke_timeout_ms;
 	/* What persist() was last given, 0 and NULL on a first start. Borrowed until return. */
 	uint32_t last_generation;
@@ -328,7 +329,7 @@ struct core_member {
 void core_membership(struct core *c, const struct core_member *m, size_t n, struct core_ring ring);
 void core_ring_id(struct core *c, struct core_ring ring); /* the ring changed, the group did not */
 /* These of config have changed */
-void core_fencing_rules(struct core *c, bool fences_at_once, bool allow_unfenced);
+void core_fencing_rules(struct core *c, bool fences_at_once, bool allow_unfenced, uint32_t nodes);
 /* pnn: the nodes of that ring, whatever runs on them */
 void core_quorum(struct core *c, bool is_quorate, struct core_ring ring, const uint32_t *pnn,
 		 size_t n);

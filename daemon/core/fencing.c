@@ -7,7 +7,8 @@
  *
  * Pacemaker fences lost nodes by itself. A quorate leader asks for it, too: at once where the lost ones
  * cannot have quorum and do the same, or nobody is left on a node that lives; else late, when a
- * supervisor is there that should have revoked its engine by now, or when nothing has happened.
+ * supervisor is there that should have revoked its engine by now, or when nothing has happened. But in
+ * a cold start only where more than half of the nodes take part.
  */
 #include <stdlib.h>
 #include "internal.h"
@@ -49,6 +50,17 @@ static bool view_is_cold(const struct core *c)
 	return true;
 }
 
+/* Does more than half of the cluster take part? Fewer may lack what the others have committed since,
+ * and those may be waiting to be started. One of two may go on alone: with two_node it has quorum. */
+static bool view_is_majority(const struct core *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->view.n; i++)
+		n += c->view.member[i].has_state && c->view.member[i].is_compatible;
+	return n > c->config.nodes / 2 || (c->config.nodes == 2 && n > 0);
+}
+
 static const struct departed *departed_find(const struct core *c, struct incarnation inc)
 {
 	for (size_t i = 0; i < c->departed_n; i++)
@@ -61,6 +73,7 @@ static const struct departed *departed_find(const struct core *c, struct incarna
 static void departed_update(struct core *c)
 {
 	struct departed *list = core_alloc((c->known_n + c->started_n + 1) * sizeof(*list));
+	const struct node *node;
 	size_t n = 0;
 
 	size_t started_n = view_is_cold(c) ? c->started_n : 0;
@@ -80,7 +93,9 @@ static void departed_update(struct core *c)
 			list[n].inc = inc;
 			list[n].since_ms = core_now(c);
 		}
-		list[n].has_left_ring |= !node_get(c, inc.pnn)->is_in_ring;
+		node = node_get(c, inc.pnn);
+		list[n].has_left_ring |= !node->is_in_ring;
+		list[n].is_lost = node->was_in_ring && !node->is_in_ring && !node->is_fence_asked;
 		n++;
 	}
 	free(c->departed);
@@ -113,12 +128,17 @@ static uint32_t departed_wait_ms(const struct core *c, const struct departed *d,
 	return c->config.fences_at_once && !c->is_frozen ? AT_ONCE_MS : grace_ms;
 }
 
-void fencing_wait(struct core *c)
+static void departed_wait_anew(struct core *c)
 {
 	for (size_t i = 0; i < c->departed_n; i++) {
 		c->departed[i].wait_ms = 0;
 		c->departed[i].request_ms = 0;
 	}
+}
+
+void fencing_wait(struct core *c)
+{
+	departed_wait_anew(c);
 	for (size_t i = 0; i < CORE_MAX_NODES; i++)
 		if (c->node[i] != NULL)
 			c->node[i]->is_fence_asked = false;
@@ -170,8 +190,9 @@ static void departed_request(struct core *c, struct departed *d)
 	c->ops->fence_request(c->world, d->inc);
 }
 
-void core_fencing_rules(struct core *c, bool fences_at_once, bool allow_unfenced)
+void core_fencing_rules(struct core *c, bool fences_at_once, bool allow_unfenced, uint32_t nodes)
 {
+	c->config.nodes = nodes;
 	c->config.fences_at_once = fences_at_once;
 	c->config.allow_unfenced = allow_unfenced;
 }
@@ -186,6 +207,17 @@ static const struct node *untold_find(struct core *c)
 		    (i == c->self || view_member(c, i) == NULL))
 			return c->node[i];
 	return NULL;
+}
+
+/* In a cold start: whom a start of this node has to wait for, itself or Pacemaker (lib/reason.def) */
+static enum reason cold_reason(const struct core *c)
+{
+	if (!view_is_majority(c))
+		return REASON_COLD_START;
+	for (size_t i = 0; i < c->departed_n; i++)
+		if (c->departed[i].is_lost)
+			return REASON_FENCING_PENDING;
+	return REASON_COLD_START_FENCING;
 }
 
 bool fencing_check(struct core *c)
@@ -207,9 +239,9 @@ bool fencing_check(struct core *c)
 	}
 	d = &c->departed[0];
 	gate_set(c, CORE_GATE_FENCING, false,
-		 view_is_cold(c) ? REASON_COLD_START
-		 : d->result[0]	 ? REASON_FENCING_FAILED
-				 : REASON_FENCING_PENDING,
+		 d->result[0]	   ? REASON_FENCING_FAILED
+		 : view_is_cold(c) ? cold_reason(c)
+				   : REASON_FENCING_PENDING,
 		 "node=%s(%u) and %zu more; requests=%u%s%s", node_name(c, d->inc.pnn), d->inc.pnn,
 		 c->departed_n - 1, d->tries, d->result[0] ? " last_error=" : "", d->result);
 	return false;
@@ -219,6 +251,10 @@ bool gate_fencing(struct core *c)
 {
 	if (fencing_check(c))
 		return true;
+	if (view_is_cold(c) && !view_is_majority(c)) {
+		departed_wait_anew(c);
+		return false;
+	}
 	for (size_t i = 0; i < c->departed_n; i++)
 		departed_request(c, &c->departed[i]);
 	return false;

@@ -230,10 +230,18 @@ static bool engine_allows_unfenced(const struct engine *e)
 	return false;
 }
 
+static uint32_t engine_nodes(const struct engine *e)
+{
+	const struct cluster_node *nodes;
+
+	return (uint32_t)cluster_nodes(e, &nodes);
+}
+
 void engine_settings_changed(struct engine *e)
 {
 	if (e->core != NULL)
-		core_fencing_rules(e->core, engine_fences_at_once(e), engine_allows_unfenced(e));
+		core_fencing_rules(e->core, engine_fences_at_once(e), engine_allows_unfenced(e),
+				   engine_nodes(e));
 }
 
 static bool engine_start_core(struct engine *e, const struct helpers_persisted *persisted)
@@ -245,6 +253,7 @@ static bool engine_start_core(struct engine *e, const struct helpers_persisted *
 		.has_lock = o->text[OPTION_recovery_lock][0] != '\0',
 		.allow_unfenced = o->number[OPTION_allow_unfenced] != 0,
 		.fences_at_once = engine_fences_at_once(e),
+		.nodes = engine_nodes(e),
 		.state_timeout_ms = (uint32_t)o->number[OPTION_state_timeout],
 		.peer_timeout_ms = (uint32_t)o->number[OPTION_peer_timeout],
 		.lock_timeout_ms = (uint32_t)o->number[OPTION_lock_timeout],

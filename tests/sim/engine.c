@@ -669,6 +669,7 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	    s->timeout_ms;
 	config->fence_grace_ms = config->revoke_timeout_ms = 2 * s->timeout_ms;
 	config->fences_at_once = s->seed % 2 == 0 && !s->is_two_node;
+	config->nodes = s->n;
 	config->last_generation = n->supervisor.persisted.generation;
 	config->last_active = n->supervisor.persisted.active;
 	config->last_active_n = n->supervisor.persisted.n;

@@ -501,10 +501,70 @@ static void test_fencing_of_the_slow(void **state)
 		core_tick(c);
 		core_supervisor(c, 1, n == 3, true);
 		core_status(c, &s);
-		assert_int_equal(s.reason, REASON_COLD_START);
+		assert_int_equal(s.reason, REASON_COLD_START_FENCING); /* a start does not give up then */
 		assert_in_range(wait_for_request(&w), 10000, 10100);
 		core_free(c);
 	}
+}
+
+static enum reason reason_of(const struct core *c)
+{
+	struct core_status s;
+
+	core_status(c, &s);
+	return s.reason;
+}
+
+/* In a cold start fewer than half of the nodes have nobody fenced; more than half have, unless one was lost
+ * meanwhile, which Pacemaker is to see to first */
+static void test_fencing_by_few(void **state)
+{
+	static const uint32_t three_nodes[] = { 0, 1, 2 };
+	const struct core_ring later = { 1, ring.seq + 4 };
+	const struct incarnation third = { 2, 99 };
+	struct states s;
+	struct world w;
+	struct core *c = node_cold(&w);
+
+	(void)state;
+	core_fencing_rules(c, true, false, 3);
+	core_started(c, third);
+	core_quorum(c, true, ring, three_nodes, 3);
+	core_membership(c, both, 1, ring);
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
+	assert_int_equal(reason_of(c), REASON_COLD_START);
+	for (uint64_t end = w.now + 100000; w.now < end; w.now += 100) {
+		core_tick(c);
+		assert_true(core_deadline_ms(c) > w.now);
+	}
+	assert_int_equal(w.fence_requests, 0);
+	/* The second one comes; the time of the third begins */
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	assert_int_equal(reason_of(c), REASON_COLD_START_FENCING);
+	assert_int_equal(wait_for_request(&w), 30000);
+	assert_int_equal(w.fence_requests, 1);
+	/* That one falls out of the ring for it */
+	core_quorum(c, true, later, three_nodes, 2);
+	core_ring_id(c, later);
+	core_tick(c);
+	assert_int_equal(reason_of(c), REASON_COLD_START_FENCING);
+	core_free(c);
+
+	c = node_cold(&w);
+	core_fencing_rules(c, true, false, 3);
+	core_started(c, third);
+	core_quorum(c, true, ring, three_nodes, 3);
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	assert_int_equal(reason_of(c), REASON_COLD_START_FENCING);
+	core_quorum(c, true, later, three_nodes, 2);
+	core_ring_id(c, later);
+	core_tick(c);
+	assert_int_equal(reason_of(c), REASON_FENCING_PENDING);
+	core_free(c);
 }
 
 /* Two that are in the ring: one, and the other when it has answered; what might have come there
@@ -555,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_fencing_is_asked_for),
 		cmocka_unit_test(test_fencing_in_turn),
+		cmocka_unit_test(test_fencing_by_few),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),
 		cmocka_unit_test(test_fencing_after_a_loss_of_quorum),
