@@ -250,6 +250,8 @@ static void packet_handle(struct core *c, uint32_t from, const struct packet *p)
 	case PACKET_DRAINED:
 		drain_packet(c, from, p);
 		break;
+	case PACKET_PROBE:
+		break;
 	case PACKET_MESSAGE:
 		message_deliver(c, p->srvid, p->data);
 		break;

@@ -283,6 +283,7 @@ enum core_bug {
 	CORE_BUG_BOTH_EVICTED, /* who is in a cut pair evicts itself */
 	CORE_BUG_VICTIM_STAYS, /* who was evicted goes on */
 	CORE_BUG_JOINS_WITHOUT_LINK, /* a joiner is let in that cannot exchange data */
+	CORE_BUG_NO_PROBES, /* a link where nothing goes is not looked at */
 	CORE_BUG_WIPE_EACH_ALONE, /* each node wipes when its own file is frozen */
 	CORE_BUG_WIPE_BY_SOME, /* ... is wiped by those that know that all are, where others do not */
 	CORE_BUG_WIPE_LEAVES_PUSHES, /* what was to be pushed comes again */

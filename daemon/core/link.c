@@ -10,9 +10,9 @@
  *
  * Active members. A pair moves when nothing waits to be acknowledged, or when an acknowledgement
  * has come since the last look. (That the other's packets come says nothing about ours, nor does a
- * new connection: a path may lose what is large, and let each handshake through. An idle link that
- * is cut is the transport's to find: TCP's keepalive ends it within 5 s.) Who has not moved with
- * somebody for peer_timeout says so; who is named for half of that, and lives, says so too: an
+ * new connection: a path may lose what is large, and let each handshake through.) Where nothing
+ * waits a PROBE is sent to be acknowledged, so that all pairs that have one cause are told of
+ * together. Who has not moved with somebody for peer_timeout says so; who is named for half of that, and lives, says so too: an
  * acknowledgement that never comes may be the fault of either. Who is about to leave says nothing:
  * the other end would be evicted for a pair that is about to end. A pair is cut when both say so.
  * Half a peer_timeout after an own pair became cut, when others have had the time to tell of
@@ -35,6 +35,7 @@
 #include "internal.h"
 
 #define LINKS_PROTOCOL 3 /* the first that knows LINKS */
+#define PROBE_PROTOCOL 5 /* ... PROBE */
 
 static bool cut_has(const uint64_t *cut, uint32_t pnn)
 {
@@ -79,14 +80,18 @@ void link_gather(struct core *c)
 			c->node[i]->named_ms = 0;
 }
 
-/* What waited for the generation is read only from now on: no acknowledgement could come */
+/* Who was not active before counts from now on: what was sent to it is read only now, and of the
+ * joiners of a cold start, who need no links, some may have waited longer than others for one that
+ * has none. */
 void link_activate(struct core *c)
 {
-	for (size_t i = 0; i < c->view.n; i++) {
-		struct node *n = c->node[c->view.member[i].pnn];
+	const struct member *self = view_member(c, c->self);
 
-		if (n->is_connected)
-			n->moved_ms = core_now(c);
+	for (size_t i = 0; i < c->view.n; i++) {
+		const struct member *m = &c->view.member[i];
+
+		if (m->active_generation == 0 || self->active_generation == 0)
+			c->node[m->pnn]->moved_ms = core_now(c);
 	}
 }
 
@@ -338,11 +343,16 @@ static bool link_is_idle(const struct session *s)
 /* Since the last look */
 static void link_look(struct core *c, struct node *n, bool has_slept)
 {
+	const struct packet probe = { .type = PACKET_PROBE };
 	const struct session *s = &n->session;
+	bool is_idle = link_is_idle(s) && s->acked_seq == n->looked_seq;
 
 	if (has_slept || (n->is_connected && (link_is_idle(s) || s->acked_seq != n->looked_seq)))
 		n->moved_ms = core_now(c);
 	n->looked_seq = s->acked_seq;
+	if (is_idle && n->is_connected && c->is_active && node_is_there(n) &&
+	    view_speaks(c, PROBE_PROTOCOL) && !core_has_bug(c, CORE_BUG_NO_PROBES))
+		packet_send(c, n->pnn, &probe);
 }
 
 static void link_report(struct core *c)
@@ -416,6 +426,6 @@ void link_up(struct core *c, struct node *n)
 
 void link_down(struct core *c, struct node *n)
 {
-	if (c->view.fsm.state != CORE_VIEW_ACTIVE)
+	if (!c->is_active || !n->is_active) /* a joiner waits for it from now on */
 		n->moved_ms = core_now(c);
 }

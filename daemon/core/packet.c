@@ -61,6 +61,7 @@ static int fields_decode(struct cursor *c, struct packet *p)
 	switch (p->type) {
 	case PACKET_ACK:
 	case PACKET_DONE:
+	case PACKET_PROBE:
 		return 0;
 	case PACKET_REQUEST:
 	case PACKET_BOUNCE:

@@ -10,8 +10,8 @@ struct node;
 
 /* Between nodes. 1 was what came before the first release. */
 #define CORE_PROTOCOL_MIN 2
-#define CORE_PROTOCOL_MAX 4
-/* Used when all members know it: 3: LINKS (link.c), DRAIN (drain.c); 4: WIPE (wipe.c) */
+#define CORE_PROTOCOL_MAX 5
+/* Used when all members know it: 3: LINKS (link.c), DRAIN (drain.c); 4: WIPE (wipe.c); 5: PROBE (link.c) */
 
 /* ---- session.c ---- */
 
@@ -93,6 +93,7 @@ enum packet_type {
 	/* Of a node that drains, and of those that it has told so */
 	PACKET_DRAIN,	/* to all others: u64 ticket, u8 enum drain_mode */
 	PACKET_DRAINED, /* ... what went to and came from it before is stored: u64 ticket */
+	PACKET_PROBE,	/* where nothing else goes: to be acknowledged, nothing more */
 	PACKET_TYPES
 };
 struct packet {

@@ -55,14 +55,14 @@ static void transport_bury(struct transport *t)
 
 static void socket_tune(const struct transport *t, int fd)
 {
-	static const int on = 1, idle_s = 2, interval_s = 1, count = 3;
+	/* TCP_USER_TIMEOUT also says when a silent connection ends, whatever TCP_KEEPCNT would */
+	static const int on = 1, idle_s = 2, interval_s = 1;
 	const unsigned int user_ms = t->user_timeout_ms;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof(user_ms));
 }
 

@@ -15,6 +15,7 @@
  *   I4  no view becomes active without quorum, and who is told that it is lost freezes
  *   I5  no view becomes active without an incarnation that was active and whose file counts
  *   Who is evicted by agreement had a link that was blocked, and was the only one of its generation.
+ *       Where one node can exchange data with no other, it is that one.
  * and there are no more generations than reasons for one: changes of a group, and RESTARTs that
  * were asked for. (That these end, too, is checked in the end: scenario.c.)
  */
@@ -532,6 +533,11 @@ void check_evicted(struct sim *s, struct vengine *e)
 	s->evictions++;
 	if (!check_had_cut(s, e->node->pnn))
 		sim_fail(s, "eviction", "node %u is evicted, and its links were good", e->node->pnn);
+	/* what is judged before is of an older cut */
+	if (s->cut_off != NULL && s->cut_off != e->node && e->plan_n > 2 &&
+	    s->now_us >= s->cut_off_us + 1400ULL * s->timeout_ms)
+		sim_fail(s, "eviction", "node %u is evicted, not node %u, which has no link at all",
+			 e->node->pnn, s->cut_off->pnn);
 	for (const struct vengine *v = s->engines; v != NULL; v = v->next)
 		if (v->is_evicted && v->generation == e->generation && v->plan_n == e->plan_n &&
 		    s->parted_us == 0 && memcmp(v->plan, e->plan, sizeof(v->plan)) == 0)

@@ -103,7 +103,8 @@ static void fault_on_unblock(struct sim *s, void *object, void *data, uint64_t n
 		vlink_break(s, a, b);
 }
 
-/* What was sent is not acknowledged, or a keepalive is not: the kernel gives the connection up */
+/* What was sent is not acknowledged, or a keepalive is not: the kernel gives the connection up, after
+ * the time-out that it is told (transport_tcp.c) */
 static void fault_on_silence(struct sim *s, void *object, void *data, uint64_t number)
 {
 	uint32_t a = (uint32_t)(number >> 8), b = (uint32_t)(number & 0xFF);
@@ -122,12 +123,12 @@ static void fault_block(struct sim *s, uint32_t a, uint32_t b)
 		  is_one_way ? ", one way" : "");
 	s->is_blocked[a][b] = true;
 	s->is_blocked[b][a] |= !is_one_way;
-	event_after(s, random_next(&s->links) % (s->timeout_ms * 1000), fault_on_silence, NULL,
-		    NULL, (uint64_t)a << 8 | b);
+	event_after(s, (s->timeout_ms + random_next(&s->links) % s->timeout_ms) * 1000,
+		    fault_on_silence, NULL, NULL, (uint64_t)a << 8 | b);
 }
 
-/* Of two nodes, or of one with all others */
-static void fault_block_some(struct sim *s, uint32_t a, uint32_t b, uint64_t length_us)
+/* Of two nodes, or of one with all others, then true */
+static bool fault_block_some(struct sim *s, uint32_t a, uint32_t b, uint64_t length_us)
 {
 	bool is_all = random_next(&s->links) % 4 == 0;
 
@@ -139,18 +140,23 @@ static void fault_block_some(struct sim *s, uint32_t a, uint32_t b, uint64_t len
 			event_after(s, length_us, fault_on_unblock, NULL, NULL,
 				    (uint64_t)a << 8 | k);
 	}
+	return is_all;
 }
 
 void fault_cut_links(struct sim *s)
 {
 	uint32_t a = (uint32_t)random_next(&s->links) % s->n;
 
-	fault_block_some(s, a, (a + 1 + (uint32_t)random_next(&s->links) % (s->n - 1)) % s->n, 0);
+	if (fault_block_some(
+		s, a, (a + 1 + (uint32_t)random_next(&s->links) % (s->n - 1)) % s->n, 0))
+		s->cut_off = &s->node[a];
+	s->cut_off_us = s->now_us;
 }
 
 void fault_heal_links(struct sim *s)
 {
 	sim_trace(s, "fault: all nodes exchange data again");
+	s->cut_off = NULL;
 	for (uint32_t i = 0; i < s->n; i++)
 		for (uint32_t k = 0; k < s->n; k++)
 			fault_unblock(s, i, k);

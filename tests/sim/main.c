@@ -66,6 +66,7 @@ static const struct {
 	{ "push-not-awaited", CORE_BUG_PUSH_NOT_AWAITED },
 	{ "cut-by-one", CORE_BUG_CUT_BY_ONE },
 	{ "both-evicted", CORE_BUG_BOTH_EVICTED },
+	{ "no-probes", CORE_BUG_NO_PROBES },
 	{ "victim-stays", CORE_BUG_VICTIM_STAYS },
 	{ "joins-without-link", CORE_BUG_JOINS_WITHOUT_LINK },
 	{ "wipe-each-alone", CORE_BUG_WIPE_EACH_ALONE },

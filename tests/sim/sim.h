@@ -682,6 +682,8 @@ struct sim {
 	uint64_t parted_us;			   /* when the network had parts last */
 	bool has_lasting_cut; /* one that outlives the other faults */
 	uint32_t evictions;
+	const struct vnode *cut_off; /* it exchanges no data with any other */
+	uint64_t cut_off_us;	     /* since then */
 
 	/* the recovery lock */
 	bool has_lock;

@@ -10,16 +10,27 @@
 
 #define PEER_TIMEOUT 8000
 
-/* Time passes; true: node1 has multicast something, which is not delivered yet */
-static bool wait_said(struct world *w, uint64_t ms)
+/* Time passes, and what node1 sends is acknowledged or not; true: node1 has multicast something, which
+ * is not delivered yet */
+static bool wait_said_while(struct world *w, uint64_t ms, bool is_acknowledged)
 {
+	struct session *s = &w->core->node[1]->session;
 	unsigned int before = w->multicasts;
 
 	for (uint64_t i = 0; i < ms && w->multicasts == before; i += 100) {
 		w->now += 100;
 		core_tick(w->core);
+		if (is_acknowledged) {
+			s->sent = s->end;
+			session_acked(s, s->next_seq - 1);
+		}
 	}
 	return w->multicasts != before;
+}
+
+static bool wait_said(struct world *w, uint64_t ms)
+{
+	return wait_said_while(w, ms, false);
 }
 
 /* node2 says that it cannot exchange data with node1, or that it can */
@@ -179,12 +190,27 @@ static void test_pair_mends(void **state)
 	peer_links(c, true, false);
 	core_peer_up(c, 1, PEER_BOOT, c->node[1]->session.acked_seq);
 	peer_links(c, false, false);
-	assert_true(wait_said(&w, PEER_TIMEOUT));
+	assert_true(wait_said_while(&w, PEER_TIMEOUT, true));
 	assert_true(has_said_links(&w, false, false));
 	deliver(&w);
-	assert_false(wait_said(&w, 2 * PEER_TIMEOUT));
+	assert_false(wait_said_while(&w, 2 * PEER_TIMEOUT, true));
 	peer_links(c, false, true); /* due, and nothing is cut */
 	assert_int_equal(c->view.fsm.state, CORE_VIEW_ACTIVE);
+	core_free(c);
+}
+
+/* Nothing goes, and nothing waits: that the pair is cut is found all the same, in the time that it takes
+ * where something waits */
+static void test_idle_pair(void **state)
+{
+	struct world w;
+	struct core *c = with_active(&w);
+
+	(void)state;
+	assert_false(wait_said_while(&w, 5 * PEER_TIMEOUT, true));
+	assert_false(wait_said(&w, PEER_TIMEOUT - 200));
+	assert_true(wait_said(&w, PEER_TIMEOUT / 4 + 200));
+	assert_true(has_said_links(&w, true, false));
 	core_free(c);
 }
 
@@ -196,15 +222,15 @@ static void test_named(void **state)
 
 	(void)state;
 	peer_links(c, true, false);
-	assert_false(wait_said(&w, PEER_TIMEOUT / 2 - 200));
+	assert_false(wait_said_while(&w, PEER_TIMEOUT / 2 - 200, true));
 	peer_links(c, false, false);
-	assert_false(wait_said(&w, PEER_TIMEOUT));
+	assert_false(wait_said_while(&w, PEER_TIMEOUT, true));
 	peer_links(c, true, false);
-	assert_true(wait_said(&w, PEER_TIMEOUT / 2 + 2000));
+	assert_true(wait_said_while(&w, PEER_TIMEOUT / 2 + 2000, true));
 	assert_true(has_said_links(&w, true, false));
 	deliver(&w);
 	peer_links(c, false, false);
-	assert_true(wait_said(&w, PEER_TIMEOUT / 2));
+	assert_true(wait_said_while(&w, PEER_TIMEOUT / 2, true));
 	assert_true(has_said_links(&w, false, false));
 	core_free(c);
 }
@@ -254,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_leaving),
 		cmocka_unit_test(test_pair_mends),
 		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_idle_pair),
 		cmocka_unit_test(test_own_pause),
 		cmocka_unit_test(test_tried_for_nothing),
 	};
