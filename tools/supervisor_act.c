@@ -6,10 +6,10 @@
  * a start whose reason only Pacemaker or an admin can end gives up after YIELD_MS, with a soft
  * error: Pacemaker then does its part and starts again. And whatever else depends on others may
  * have its cause in a node that waits to be fenced (the cluster filesystem hangs until then, a
- * member does not answer): that gets PATIENCE_MS, a little more than the daemon's own time-outs. In a
- * cold start, too, the others have to be let start: they may have what this node has never heard of.
- * But where more than half of the nodes wait together they see to the rest: starts that gave up, here
- * now and there then, would never meet.
+ * member does not answer): that gets PATIENCE_MS, a little more than the daemon's own time-outs.
+ *
+ * In a cold start what Pacemaker has to do is to start the others. Starts that gave up, here now and
+ * there then, would never meet: so the start has succeeded then, and the daemon waits for them.
  *
  * A stop has succeeded only when the supervisor itself said so and is gone: its last answer has the
  * reason (retire-failed among them), and its end frees the lock. One that ends without an answer
@@ -71,7 +71,6 @@ static enum waits_for reason_waits_for(enum reason reason)
 	case REASON_STARTING:
 	case REASON_ENGINE_RESTARTING:
 	case REASON_EVICTED:
-	case REASON_COLD_START_FENCING:
 		return WAITS_FOR_ITSELF;
 	case REASON_NO_QUORUM:
 	case REASON_FENCING_PENDING:
@@ -201,7 +200,14 @@ static int say_ended(const struct supervisor_act *act, const struct started *s, 
 	return say(act, OCF_ERR_GENERIC, text);
 }
 
-static int act_wait(const struct supervisor_act *act, struct started *s)
+static int say_waited(const struct supervisor_act *act, bool is_start,
+		      const struct supervisor_answer *a)
+{
+	return say(act, is_start && a->reason == REASON_COLD_START ? OCF_SUCCESS : failure_code(a),
+		   a->text);
+}
+
+static int act_wait(const struct supervisor_act *act, struct started *s, bool is_start)
 {
 	uint64_t deadline_ms = now_ms() + act->timeout_ms;
 	struct waited waited = { 0 };
@@ -237,7 +243,7 @@ static int act_wait(const struct supervisor_act *act, struct started *s)
 			last = a;
 			has_last = true;
 			if (waited_enough(&waited, a.reason))
-				return say(act, failure_code(&a), a.text);
+				return say_waited(act, is_start, &a);
 		} else {
 			waited = (struct waited){ 0 };
 			/* the last bit of time may be too short for an answer: the one before it
@@ -247,7 +253,7 @@ static int act_wait(const struct supervisor_act *act, struct started *s)
 		if (left_ms(deadline_ms, 1) == 0) {
 			if (!has_last)
 				return say_silent(act, error);
-			return say(act, failure_code(&last), last.text);
+			return say_waited(act, is_start, &last);
 		}
 	}
 }
@@ -281,7 +287,7 @@ static int act_start(const struct supervisor_act *act)
 	if (is_locked < 0)
 		return say_silent(act, is_locked);
 	if (is_locked > 0)
-		return act_wait(act, &s);
+		return act_wait(act, &s, true);
 	s.err = memfd_create("cotdbd-stderr", MFD_CLOEXEC);
 	if (s.err < 0)
 		return say(act, OCF_ERR_GENERIC, strerror(errno));
@@ -293,7 +299,7 @@ static int act_start(const struct supervisor_act *act)
 	if (s.child == 0)
 		exec_daemon(act, s.err);
 	s.pidfd = pidfd_open(s.child, 0);
-	code = act_wait(act, &s);
+	code = act_wait(act, &s, true);
 	if (s.pidfd >= 0)
 		(void)close(s.pidfd);
 out:
@@ -377,7 +383,7 @@ int supervisor_act(const struct supervisor_act *act, const char *verb)
 	if (strcmp(verb, "start") == 0)
 		return act_start(act);
 	if (strcmp(verb, "wait") == 0)
-		return act_wait(act, &none);
+		return act_wait(act, &none, false);
 	if (strcmp(verb, "stop") == 0)
 		return act_stop(act);
 	if (strcmp(verb, "validate") == 0)

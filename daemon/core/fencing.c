@@ -50,8 +50,8 @@ static bool view_is_cold(const struct core *c)
 	return true;
 }
 
-/* Does more than half of the cluster take part? Fewer may lack what the others have committed since,
- * and those may be waiting to be started. One of two may go on alone: with two_node it has quorum. */
+/* Does more than half of the cluster take part? Fewer may lack what the others have committed since.
+ * One of two may go on alone: with two_node it has quorum. */
 static bool view_is_majority(const struct core *c)
 {
 	size_t n = 0;
@@ -73,7 +73,6 @@ static const struct departed *departed_find(const struct core *c, struct incarna
 static void departed_update(struct core *c)
 {
 	struct departed *list = core_alloc((c->known_n + c->started_n + 1) * sizeof(*list));
-	const struct node *node;
 	size_t n = 0;
 
 	size_t started_n = view_is_cold(c) ? c->started_n : 0;
@@ -93,9 +92,7 @@ static void departed_update(struct core *c)
 			list[n].inc = inc;
 			list[n].since_ms = core_now(c);
 		}
-		node = node_get(c, inc.pnn);
-		list[n].has_left_ring |= !node->is_in_ring;
-		list[n].is_lost = node->was_in_ring && !node->is_in_ring && !node->is_fence_asked;
+		list[n].has_left_ring |= !node_get(c, inc.pnn)->is_in_ring;
 		n++;
 	}
 	free(c->departed);
@@ -209,17 +206,6 @@ static const struct node *untold_find(struct core *c)
 	return NULL;
 }
 
-/* In a cold start: whom a start of this node has to wait for, itself or Pacemaker (lib/reason.def) */
-static enum reason cold_reason(const struct core *c)
-{
-	if (!view_is_majority(c))
-		return REASON_COLD_START;
-	for (size_t i = 0; i < c->departed_n; i++)
-		if (c->departed[i].is_lost)
-			return REASON_FENCING_PENDING;
-	return REASON_COLD_START_FENCING;
-}
-
 bool fencing_check(struct core *c)
 {
 	const struct node *untold = untold_find(c);
@@ -240,10 +226,11 @@ bool fencing_check(struct core *c)
 	d = &c->departed[0];
 	gate_set(c, CORE_GATE_FENCING, false,
 		 d->result[0]	   ? REASON_FENCING_FAILED
-		 : view_is_cold(c) ? cold_reason(c)
+		 : view_is_cold(c) ? REASON_COLD_START
 				   : REASON_FENCING_PENDING,
-		 "node=%s(%u) and %zu more; requests=%u%s%s", node_name(c, d->inc.pnn), d->inc.pnn,
-		 c->departed_n - 1, d->tries, d->result[0] ? " last_error=" : "", d->result);
+		 "node=%s(%u) and %zu more; members=%zu nodes=%u requests=%u%s%s",
+		 node_name(c, d->inc.pnn), d->inc.pnn, c->departed_n - 1, c->view.n,
+		 c->config.nodes, d->tries, d->result[0] ? " last_error=" : "", d->result);
 	return false;
 }
 

@@ -22,7 +22,7 @@ struct node {
 	char name[CORE_NAME_SIZE];
 	char address[CORE_NAME_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;
-	bool is_in_ring, was_in_ring; /* corosync's; was: at any time since this node's start */
+	bool is_in_ring; /* corosync's */
 	bool is_fence_asked; /* with quorum ever since */
 	bool is_draining; /* it has said so, in this generation (drain.c) */
 	bool knows_drain; /* its protocol has it; in this generation */
@@ -138,7 +138,6 @@ struct departed {
 	uint32_t tries;
 	uint64_t asked_ms;  /* for a fencing that has not failed since; 0: no */
 	bool has_left_ring; /* its node did: it may be starting again */
-	bool is_lost;	    /* ... while this node was there, and not by a fencing that it has asked for */
 	char result[160];
 };
 

@@ -195,7 +195,7 @@ void core_quorum(struct core *c, bool is_quorate, struct core_ring ring, const u
 		struct node *in = node_get(c, pnn[i]);
 
 		if (in != NULL)
-			in->is_in_ring = in->was_in_ring = true;
+			in->is_in_ring = true;
 	}
 	c->view.is_quorate = is_quorate;
 	c->view.quorum_ring = ring;

@@ -236,7 +236,6 @@ static void check_operations(const struct check *c, const struct cib_primitive *
 {
 	const uint64_t *ms = c->options->number;
 	const struct cib_op *stop = op_of(p, "stop");
-	uint64_t own_ms, cold_ms;
 
 	check_monitors(c, p);
 	check_start_retry(c, p);
@@ -244,12 +243,10 @@ static void check_operations(const struct check *c, const struct cib_primitive *
 		cib_findings_add(c->f, CIB_RULE_STOP_ON_FAIL, 0, "%s has on-fail=%s on stop",
 				 shown(p->id), stop->on_fail);
 	/* Files left from before are retired (twice the time-out when holders are killed), members
-	 * tell their state, the lock is tried and confirmed. In a cold start who is missing is fenced. */
-	own_ms = 2 * ms[OPTION_retire_timeout] + ms[OPTION_state_timeout] + 2 * ms[OPTION_lock_timeout];
-	cold_ms = ms[OPTION_fence_grace] > ms[OPTION_revoke_timeout] ? ms[OPTION_fence_grace]
-								     : ms[OPTION_revoke_timeout];
+	 * tell their state, the lock is tried and confirmed */
 	check_timeout(c, p, "start", CIB_RULE_START_TIMEOUT,
-		      (own_ms > cold_ms ? own_ms : cold_ms) + START_MARGIN_MS);
+		      2 * ms[OPTION_retire_timeout] + ms[OPTION_state_timeout] +
+			  2 * ms[OPTION_lock_timeout] + START_MARGIN_MS);
 	check_timeout(c, p, "stop", CIB_RULE_STOP_TIMEOUT,
 		      ms[OPTION_drain_timeout] + ms[OPTION_stop_timeout] +
 			  2 * ms[OPTION_retire_timeout] + STOP_MARGIN_MS);
