@@ -16,6 +16,7 @@
 #include "tools/supervisor_ask.h"
 
 #define ASK_MS 200U
+#define END_MS 500 /* an engine that ends by itself closes its clients' connections first */
 
 int keeper_engine_open(const char *run_dir, struct keeper_engine *e)
 {
@@ -45,7 +46,7 @@ bool keeper_engine_has_ended(const struct keeper_engine *e)
 {
 	struct pollfd p = { .fd = e->pidfd, .events = POLLIN };
 
-	return e->pidfd >= 0 && poll(&p, 1, 0) == 1;
+	return e->pidfd >= 0 && poll(&p, 1, END_MS) == 1;
 }
 
 enum keeper_engine_next keeper_engine_next(const char *run_dir, const struct keeper_engine *old)

@@ -141,8 +141,8 @@ void fencing_wait(struct core *c)
 			c->node[i]->is_fence_asked = false;
 }
 
-/* Pacemaker may choose any node of the ring to fence another one. If it is fenced itself meanwhile,
- * the other one's fencing ends by its time-out only. */
+/* Pacemaker may choose any node of the ring to fence another one. If that is to be fenced itself, or is
+ * being fenced, the other one's fencing ends by its time-out only. */
 static bool fencing_is_in_turn(struct core *c, const struct departed *d, const struct node *n)
 {
 	for (size_t i = 0; i < c->departed_n; i++) {
@@ -150,7 +150,8 @@ static bool fencing_is_in_turn(struct core *c, const struct departed *d, const s
 
 		if (other != d && other->asked_ms != 0 &&
 		    core_now(c) < other->asked_ms + ANSWER_MAX_MS &&
-		    (n->is_in_ring || other->inc.pnn == n->pnn))
+		    (n->is_in_ring || node_get(c, other->inc.pnn)->is_in_ring ||
+		     other->inc.pnn == n->pnn))
 			return false;
 	}
 	return true;

@@ -58,7 +58,9 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 	if (p.is_new)
 		l->holder = (uint16_t)asking;
 	/* above every copy, of this and of older generations, and what was deleted in this one */
-	l->rsn = l->rsn + 1 > base ? l->rsn + 1 : base;
+	l->rsn += l->rsn < UINT64_MAX; /* which a client may have written */
+	if (l->rsn < base)
+		l->rsn = base;
 	if (p.is_new && c->locations.forgotten_rsn >= l->rsn &&
 	    !core_has_bug(c, CORE_BUG_VACUUM_RSN_BACK))
 		l->rsn = c->locations.forgotten_rsn + 1;

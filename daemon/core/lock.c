@@ -157,10 +157,23 @@ void gate_lock_probe(struct core *c, uint64_t digest, uint32_t holder)
 		control_send_tried(c, digest, holder, REASON_LOCK_ERROR);
 	else if (lock_ask(c, LOCK_Q_PROBE, digest))
 		c->lock.asked[c->lock.asked_n - 1].holder = holder;
-	else
+	else {
 		core_log(c, CORE_LOG_ERROR,
-			 "the recovery lock cannot be tried: earlier tries hang | tries=%zu",
+			 "the recovery lock cannot be tried yet: earlier tries hang | tries=%zu",
 			 c->lock.asked_n);
+		c->lock.owed_digest = digest;
+		c->lock.owed_holder = holder;
+	}
+}
+
+/* There is room now */
+static void lock_probe_owed(struct core *c)
+{
+	uint64_t digest = c->lock.owed_digest;
+
+	c->lock.owed_digest = 0;
+	if (digest != 0 && digest == c->view.digest)
+		gate_lock_probe(c, digest, c->lock.owed_holder);
 }
 
 static void lock_tried(struct core *c, uint64_t digest, uint32_t holder, enum core_lock_result r)
@@ -218,6 +231,7 @@ void core_lock_result(struct core *c, enum core_lock_result r, struct core_lock_
 	memmove(&l->asked[0], &l->asked[1], --l->asked_n * sizeof(l->asked[0]));
 	if (r == CORE_LOCK_ERROR || r == CORE_LOCK_NOT_EMPTY)
 		core_log(c, CORE_LOG_ERROR, "the recovery lock cannot be used | error=%s", text);
+	lock_probe_owed(c);
 	if (what == LOCK_Q_PROBE)
 		lock_tried(c, digest, holder, r);
 	else if (view_is_leading(c) || c->leader == c->self)
@@ -241,6 +255,7 @@ void core_lock_lost(struct core *c, const char *text)
 	l->is_held = false;
 	l->is_checked = false;
 	l->asked_n = 0;
+	l->owed_digest = 0; /* what was_probing asks again */
 	l->retry_ms = core_now(c) + LOCK_RETRY_MS;
 	if (was_probing)
 		gate_lock_probe(c, c->view.digest, c->view.candidate);

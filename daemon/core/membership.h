@@ -96,6 +96,8 @@ struct lock {
 		uint32_t holder; /* whose HELD a PROBE answers */
 	} asked[8];
 	size_t asked_n;
+	uint64_t owed_digest; /* a PROBE for that view found no room; 0: none */
+	uint32_t owed_holder;
 	uint64_t since_ms, retry_ms; /* trying since; not before */
 	struct core_lock_id id;
 	enum reason failure; /* why this node gave up last */

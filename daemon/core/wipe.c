@@ -3,8 +3,8 @@
  * wipe.c: a volatile database loses all of its records, on all nodes at once.
  *
  *   WIPE       one node asks, for a client; each active member freezes the file (the all-record
- * lock: from there on nothing in it changes) WIPE_VOTE  it is frozen there; or why not, which ends
- * it, as a change of the view does
+ *              lock: from there on nothing in it changes)
+ *   WIPE_VOTE  it is frozen there; or why not, which ends it, as a change of the view does
  *
  * With the last vote of the active members all begin a new view, and the file stays frozen. STATE
  * says so. When all STATE is in, and every member that was active says it, the plan that follows
@@ -21,7 +21,7 @@
  * not here are resolved, their files gone. All the others have told that they are frozen, and none
  * lets go any more, for that takes a member that was active and does not tell. If somebody becomes
  * active, everybody in the plan has it, and owes. If nobody does, all that are left wipe with the
- * next one.
+ * next one. (Where allow_unfenced is set the first of these does not hold: then nothing is wiped.)
  *
  * The client is told when all members have reported their records: all have wiped then, and the
  * files of those that could not are gone.
@@ -47,9 +47,15 @@ int core_wipe(struct core *c, uint32_t db_id)
 		return -EINVAL;
 	if (!view_speaks(c, WIPE_PROTOCOL))
 		return -EOPNOTSUPP;
+	if (c->config.allow_unfenced) /* one alone might wipe, and the others not */
+		return -EPERM;
 	if (c->is_retired || !c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE ||
 	    c->is_recovering)
 		return -EAGAIN;
+	/* Who is kept out for its version does not follow into a new view without a change of the group */
+	for (size_t i = 0; i < c->view.n; i++)
+		if (!c->view.member[i].is_compatible)
+			return -EOPNOTSUPP;
 	control_send_wipe(c, db_id, ++c->wipe_number);
 	return -EINPROGRESS;
 }
@@ -187,11 +193,12 @@ void wipe_state_in(struct core *c)
 		struct db *db = c->db[i];
 		bool is_told = true;
 
+		if (db->wipe.state != WIPE_FROZEN)
+			continue;
 		for (size_t k = 0; k < c->view.n; k++)
 			is_told &= c->view.member[k].is_joiner ||
 				   member_tells_wipe(&c->view.member[k], db->db_id);
-		if (db->wipe.state == WIPE_FROZEN && !is_told &&
-		    !core_has_bug(c, CORE_BUG_WIPE_BY_SOME))
+		if (!is_told && !core_has_bug(c, CORE_BUG_WIPE_BY_SOME))
 			wipe_end(c, db, -EAGAIN, c->self, "");
 	}
 }
@@ -216,7 +223,8 @@ bool wipe_activate(struct core *c)
 			core_log(c, CORE_LOG_ERROR, "a database cannot be wiped | db=%s error=%s",
 				 db->name, strerror(-rc));
 			c->is_retired = true;
-			c->ops->retire(c->world, REASON_NO_SPACE, "a database cannot be wiped");
+			c->ops->retire(c->world, REASON_ENGINE_RESTARTING,
+				       "a database cannot be wiped");
 			return false;
 		}
 		db->wiped_generation = c->active_generation;

@@ -13,6 +13,8 @@
 #include "daemon/helper/ipc.h"
 #include "daemon/log.h"
 
+#define KILLS_MAX 3 /* then it is over, as if the disk did not take it */
+
 /* The process: all that it holds is its end of the pipe. Its exit code is an errno, or 0. */
 static _Noreturn void writer_main(int fd, const char *dir)
 {
@@ -24,6 +26,7 @@ static _Noreturn void writer_main(int fd, const char *dir)
 	/* What stops the whole process group is the parent's to know */
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	if (dup2(fd, IPC_FD) < 0 || close_range(IPC_FD + 1, ~0U, 0) != 0)
 		_exit(errno);
 	while (left > 0) {
@@ -96,19 +99,25 @@ bool persist_writer_is_busy(const struct persist_writer *w)
 	return w->pid != 0 && w->fd < 0;
 }
 
-bool persist_writer_reaped(struct persist_writer *w, const char *dir, pid_t pid, int status)
+enum persist_writer_end persist_writer_reaped(struct persist_writer *w, const char *dir, pid_t pid,
+					      int status)
 {
 	bool was_busy = persist_writer_is_busy(w);
 	int error = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 
 	if (pid != w->pid || w->pid == 0)
-		return false;
+		return PERSIST_WRITER_NONE;
 	persist_writer_close(w);
-	if (was_busy && error != 0)
+	if (!was_busy)
+		return PERSIST_WRITER_NONE;
+	w->kills = WIFEXITED(status) ? 0 : w->kills + 1;
+	if (w->kills > 0 && w->kills < KILLS_MAX)
+		return PERSIST_WRITER_KILLED;
+	if (error != 0)
 		log_error("the last generation could not be written | folder=%s generation=%u "
 			  "error=%s",
 			  dir, w->generation, strerror(error));
-	return was_busy;
+	return PERSIST_WRITER_OVER;
 }
 
 void persist_writer_close(struct persist_writer *w)

@@ -256,12 +256,22 @@ static int32_t on_child(int32_t sig, void *data)
 			continue;
 		if (s->retire != NULL && retire_reaped(s->retire, pid, status))
 			continue;
-		if (persist_writer_reaped(&s->writer, s->options.text[OPTION_state_dir], pid, status))
+		switch (persist_writer_reaped(&s->writer, s->options.text[OPTION_state_dir], pid,
+					      status)) {
+		case PERSIST_WRITER_OVER:
 			engine_tell_written(s, s->writer.generation);
+			break;
+		case PERSIST_WRITER_KILLED:
+			s->is_persist_wanted = true;
+			break;
+		case PERSIST_WRITER_NONE:
+			break;
+		}
 	}
 	engine_check_ended(s);
 	supervisor_after_event(s);
-	persist_writer_prepare(&s->writer, s->options.text[OPTION_state_dir]);
+	if (!s->is_exiting)
+		persist_writer_prepare(&s->writer, s->options.text[OPTION_state_dir]);
 	return 0;
 }
 

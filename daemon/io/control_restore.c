@@ -135,6 +135,8 @@ int32_t control_db_thaw(struct control_request *r, struct control_answer *a)
 
 	if (x == NULL)
 		return -1;
+	if (x->is_waiting)
+		return control_refuse(a, "it is being wiped");
 	restore_end(r->clients, x);
 	return 0;
 }
@@ -277,6 +279,7 @@ static int32_t restore_wipe(struct control_request *r, struct control_answer *a,
 	x->is_waiting = false;
 	return control_refuse(a, rc == -EOPNOTSUPP
 				     ? "a member runs an older version, which cannot wipe a volatile database"
+				 : rc == -EPERM ? "where allow_unfenced is set a volatile database cannot be wiped"
 				 : rc == -EAGAIN ? "the cluster recovers: try again"
 						 : "the database cannot be wiped");
 }

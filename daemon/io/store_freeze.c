@@ -10,6 +10,7 @@
 #include "store_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/fatal.h"
@@ -157,6 +158,15 @@ void store_db_freeze(struct engine *e, uint32_t db_id)
 	store_freeze_db_opened(e->store, db);
 }
 
+/* That it has died is seen here before the loop sees its end */
+static bool freeze_is_held(const struct store_db *db)
+{
+	struct pollfd p = { .fd = db->freezer != NULL ? db->freezer->channel.pidfd : -1,
+			    .events = POLLIN };
+
+	return db->is_frozen && p.fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
 int store_db_wipe(struct engine *e, uint32_t db_id)
 {
 	struct store_db *db = store_db_by_id(e->store, db_id);
@@ -164,13 +174,18 @@ int store_db_wipe(struct engine *e, uint32_t db_id)
 
 	if (db == NULL || db->tdb == NULL)
 		return -ENOENT;
-	if (!db->is_frozen)
-		return -EBUSY; /* the process that had the lock has died */
+	if (!freeze_is_held(db)) { /* the process that had the lock has died */
+		if (!db->is_wiping || tdb_lockall_nonblock(db->tdb) != 0)
+			return -EBUSY;
+		rc = tdb_wipe_all(db->tdb) == 0 ? 0 : -EIO;
+		tdb_unlockall(db->tdb);
+		return rc;
+	}
 	if (tdb_lockall_mark(db->tdb) != 0)
 		return -EIO;
 	rc = tdb_wipe_all(db->tdb) == 0 ? 0 : -EIO;
 	tdb_lockall_unmark(db->tdb);
-	return rc;
+	return freeze_is_held(db) ? rc : -EBUSY;
 }
 
 void store_db_thaw(struct engine *e, uint32_t db_id)

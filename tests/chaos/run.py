@@ -71,6 +71,7 @@ class Run:
         self.faults = Faults(cluster, self.crews, self.log)
 
     def log(self, text):
+        text = " ".join(text.split("\n")).rstrip()
         self.log_file.write(f"{time.monotonic_ns()} {text}\n")
         say("  " + text)
 

@@ -78,6 +78,10 @@ static void w_traverse_failed(void *v, uint64_t client, uint32_t db_id, bool is_
 	w->failed++;
 	snprintf(w->why, sizeof(w->why), "%s", why);
 }
+static void w_probe(void *v)
+{
+	((struct world *)v)->probes++;
+}
 static void w_traverse_read(void *v, const struct core_traverse_read *r)
 {
 	struct world *w = v;
@@ -309,7 +313,7 @@ static const struct core_ops ops = {
 	.unfreeze = w_nothing,
 	.retire = w_retire,
 	.lock_try = w_nothing,
-	.lock_probe = w_nothing,
+	.lock_probe = w_probe,
 	.lock_check = w_nothing,
 	.lock_release = w_nothing,
 	.fence_watch = w_incarnation,

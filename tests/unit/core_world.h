@@ -38,7 +38,7 @@ struct world {
 	int detach_status;
 	unsigned int freezes, wipes, thaws, wipes_ended; /* of a database that is wiped */
 	int wipe_status;
-	unsigned int drains;
+	unsigned int drains, probes;
 	enum core_drain_end drain_end;
 	uint32_t persist_generation; /* the last that was to be kept */
 };

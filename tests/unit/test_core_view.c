@@ -578,6 +578,26 @@ static void test_fencing_in_turn(void **state)
 	core_free(c);
 }
 
+/* The lock's file hangs over many views: the one that counts is tried when there is room */
+static void test_lock_hangs_long(void **state)
+{
+	const struct core_lock_id none = { 0 };
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	c->config.has_lock = true;
+	for (uint64_t i = 0; i < 8; i++)
+		gate_lock_probe(c, i + 1, 1);
+	gate_lock_probe(c, c->view.digest, 1);
+	assert_int_equal(w.probes, 8);
+	core_lock_result(c, CORE_LOCK_REFUSED, none, "");
+	assert_int_equal(w.probes, 9);
+	core_lock_result(c, CORE_LOCK_REFUSED, none, "");
+	assert_int_equal(w.probes, 9);
+	core_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,6 +616,7 @@ int main(void)
 		cmocka_unit_test(test_fencing_is_asked_for),
 		cmocka_unit_test(test_fencing_in_turn),
 		cmocka_unit_test(test_fencing_by_few),
+		cmocka_unit_test(test_lock_hangs_long),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),
 		cmocka_unit_test(test_fencing_after_a_loss_of_quorum),

@@ -145,8 +145,8 @@ static void begin(uint32_t generation)
 	assert_true(persist_writer_is_busy(&writer));
 }
 
-/* Its end, as SIGCHLD tells it; whether it had something to write */
-static bool reap(void)
+/* Its end, as SIGCHLD tells it */
+static enum persist_writer_end reap(void)
 {
 	int status;
 	pid_t pid = waitpid(-1, &status, 0);
@@ -163,7 +163,7 @@ static void the_writer_writes(void **state)
 			persist_writer_prepare(&writer, dir);
 		assert_false(persist_writer_is_busy(&writer));
 		begin(generation);
-		assert_true(reap());
+		assert_int_equal(reap(), PERSIST_WRITER_OVER);
 		assert_int_equal(read_it(), 0);
 		assert_int_equal(q.generation, generation);
 	}
@@ -176,7 +176,7 @@ static void one_that_was_killed_is_replaced(void **state)
 	(void)state;
 	persist_writer_prepare(&writer, dir);
 	assert_int_equal(kill(writer.pid, SIGKILL), 0);
-	assert_false(reap());
+	assert_int_equal(reap(), PERSIST_WRITER_NONE);
 
 	persist_writer_prepare(&writer, dir);
 	pid = writer.pid;
@@ -184,21 +184,38 @@ static void one_that_was_killed_is_replaced(void **state)
 	assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
 	begin(7); /* it is dead, and nobody knows yet */
 	assert_int_not_equal(writer.pid, pid);
-	while (!reap()) {
+	while (reap() == PERSIST_WRITER_NONE) {
 	}
 	assert_int_equal(read_it(), 0);
 	assert_int_equal(q.generation, 7);
+}
+
+/* Not where it is always killed */
+static void what_a_killed_one_had_is_written_again(void **state)
+{
+	(void)state;
+	memset(&p, 0, sizeof(p));
+	for (unsigned int i = 1; i <= 3; i++) {
+		persist_writer_prepare(&writer, dir);
+		assert_int_equal(kill(writer.pid, SIGSTOP), 0);
+		begin(5);
+		assert_int_equal(kill(writer.pid, SIGKILL), 0);
+		assert_int_equal(reap(), i < 3 ? PERSIST_WRITER_KILLED : PERSIST_WRITER_OVER);
+	}
+	begin(6);
+	assert_int_equal(reap(), PERSIST_WRITER_OVER);
+	assert_int_equal(writer.kills, 0);
 }
 
 static void what_cannot_be_written_is_over_too(void **state)
 {
 	(void)state;
 	begin(8);
-	assert_true(reap());
+	assert_int_equal(reap(), PERSIST_WRITER_OVER);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(dir), 0);
 	begin(9);
-	assert_true(reap());
+	assert_int_equal(reap(), PERSIST_WRITER_OVER);
 	assert_int_equal(read_it(), 0);
 	assert_int_equal(q.generation, 0);
 	assert_int_equal(mkdir(dir, 0700), 0);
@@ -225,6 +242,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_damaged_byte_is_noticed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_writer_writes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_was_killed_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_killed_one_had_is_written_again, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_written_is_over_too, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_that_is_not_needed_ends, set_up, tear_down),

@@ -191,6 +191,34 @@ static void test_wipe(void **state)
 	store_unlock(e, DB, KEY);
 }
 
+static struct store_db *first_db(const struct world *w)
+{
+	return w->engine.store->db[0];
+}
+
+/* The process that has the lock dies: it is wiped if nobody has a record, and not if a client has */
+static void test_wipe_without_freezer(void **state)
+{
+	struct world *w = *state;
+	struct engine *e = &w->engine;
+	struct client c;
+
+	for (int i = 0; i < 2; i++) {
+		w->core.db_frozen = 0;
+		store_db_freeze(e, DB);
+		assert_true(run_for(w, is_db_frozen, WAIT_MS));
+		assert_int_equal(kill(first_db(w)->freezer->channel.pid, SIGKILL), 0);
+		assert_int_equal(waitid(P_PIDFD, (id_t)first_db(w)->freezer->channel.pidfd,
+					&(siginfo_t){ 0 }, WEXITED | WNOWAIT),
+				 0);
+		if (i == 1)
+			c = client_hold(w);
+		assert_int_equal(store_db_wipe(e, DB), i == 0 ? 0 : -EBUSY);
+		store_db_thaw(e, DB);
+	}
+	assert_int_equal(client_end(&c), 0);
+}
+
 static void test_freeze_without_databases(void **state)
 {
 	struct world *w = *state;
@@ -214,6 +242,7 @@ static int tests_run(void)
 		WORLD(test_busy_worker_stopped),
 		WORLD(test_freeze),
 		WORLD(test_wipe),
+		WORLD(test_wipe_without_freezer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
