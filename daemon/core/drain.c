@@ -290,8 +290,7 @@ bool drain_records(struct core *c, uint64_t cookie, const struct core_traverse_e
 static void pass_next_db(struct drain *d)
 {
 	d->pass_db++;
-	d->pass_chain = 0;
-	d->chains = READ_CHAINS;
+	d->pass_chain = d->kept_end = 0;
 }
 
 static void pass_end(struct core *c)
@@ -325,8 +324,7 @@ static void pass_begin(struct core *c)
 	d->is_begun = true;
 	d->is_sure = drain_is_sure(c);
 	d->pass_db = 0;
-	d->pass_chain = 0;
-	d->chains = READ_CHAINS;
+	d->pass_chain = d->kept_end = 0;
 	d->found = d->given = 0;
 	d->locked = d->pending = d->homeless = d->unread = 0;
 }
@@ -337,6 +335,7 @@ static void pass_is_kept(struct drain *d)
 {
 	d->is_reading = false;
 	if (d->chains > 1) {
+		d->kept_end = d->pass_chain + d->chains;
 		d->chains /= FEWER_CHAINS;
 		return;
 	}
@@ -369,6 +368,8 @@ static void pass_go_on(struct core *c)
 		return;
 	}
 	r.db_id = c->db[d->pass_db]->db_id;
+	if (d->pass_chain >= d->kept_end)
+		d->chains = READ_CHAINS;
 	r.chain = d->pass_chain;
 	r.chains = d->chains;
 	r.cookie = d->cookie = ++traverses_get(c)->last_cookie;
@@ -390,8 +391,6 @@ bool drain_read_end(struct core *c, uint64_t cookie, uint32_t next_chain, int st
 		pass_next_db(d);
 	else
 		d->pass_chain = next_chain;
-	if (d->chains < READ_CHAINS)
-		d->chains *= FEWER_CHAINS;
 	drain_tick(c);
 	return true;
 }

@@ -25,6 +25,7 @@ struct drain {
 	bool is_empty; /* the last that has ended has found nothing */
 	size_t pass_db;
 	uint32_t pass_chain, chains; /* from where, and how many at a time */
+	uint32_t kept_end; /* one before this is kept: so many at a time only up to here */
 	uint64_t pass_ms; /* when it goes on, or is given up while it is reading */
 	uint64_t cookie;
 	uint64_t found, given; /* in this pass */
