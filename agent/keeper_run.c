@@ -153,8 +153,8 @@ static void tell_begin(struct keeper *k)
 
 static bool may_restart(const struct keeper *k, uint64_t now)
 {
-	return keeper_engine_has_ended(&k->engine) &&
-	       (k->restarted_ms == 0 || now - k->restarted_ms >= RESTART_REST_MS);
+	return (k->restarted_ms == 0 || now - k->restarted_ms >= RESTART_REST_MS) &&
+	       keeper_engine_has_ended(&k->engine);
 }
 
 /* smbd is to end from now on; words: why, if nobody asked for it */

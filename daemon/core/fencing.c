@@ -50,15 +50,35 @@ static bool view_is_cold(const struct core *c)
 	return true;
 }
 
-/* Does more than half of the cluster take part? Fewer may lack what the others have committed since.
- * One of two may go on alone: with two_node it has quorum. */
-static bool view_is_majority(const struct core *c)
+static size_t view_takes_part(const struct core *c)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->view.n; i++)
 		n += c->view.member[i].has_state && c->view.member[i].is_compatible;
+	return n;
+}
+
+/* Does more than half of the cluster take part? Fewer may lack what the others have committed since.
+ * One of two may go on alone: with two_node it has quorum. */
+static bool view_is_majority(const struct core *c)
+{
+	size_t n = view_takes_part(c);
+
 	return n > c->config.nodes / 2 || (c->config.nodes == 2 && n > 0);
+}
+
+/* This node knows of a newer generation than its own last one, and nobody is here who was in it: what was
+ * committed in that is not here either */
+static bool view_is_behind(const struct core *c)
+{
+	if (!c->was_outside)
+		return false;
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].pnn != c->self &&
+		    c->view.member[i].last_generation >= c->generation)
+			return false;
+	return true;
 }
 
 static const struct departed *departed_find(const struct core *c, struct incarnation inc)
@@ -113,9 +133,9 @@ static uint32_t departed_wait_ms(const struct core *c, const struct departed *d,
 	uint32_t grace_ms = c->config.fence_grace_ms, revoke_ms = c->config.revoke_timeout_ms;
 
 	if (view_is_cold(c))
-		return n->is_fence_asked      ? AT_ONCE_MS /* it had its time, as another */
-		       : grace_ms > revoke_ms ? grace_ms
-					      : revoke_ms;
+		return n->is_fence_asked && !n->is_in_ring ? AT_ONCE_MS /* it had its time */
+		       : grace_ms > revoke_ms		    ? grace_ms
+							    : revoke_ms;
 	if (n->is_in_ring && n->has_supervisor)
 		return revoke_ms;
 	if (n->is_in_ring)
@@ -211,8 +231,15 @@ bool fencing_check(struct core *c)
 {
 	const struct node *untold = untold_find(c);
 	const struct departed *d;
+	bool is_few = view_is_cold(c) && !view_is_majority(c);
 
 	departed_update(c);
+	if (is_few && view_is_behind(c) && !c->config.allow_unfenced) {
+		gate_set(c, CORE_GATE_FENCING, false, REASON_COLD_START,
+			 "nobody is here who was active in generation %u; %zu of %u nodes take part",
+			 c->generation, view_takes_part(c), c->config.nodes);
+		return false;
+	}
 	if (c->departed_n == 0 && untold != NULL && !c->config.allow_unfenced) {
 		gate_set(c, CORE_GATE_FENCING, false, REASON_FENCING_PENDING,
 			 "node=%s(%u) has not told what it runs", node_name(c, untold->pnn),
@@ -226,11 +253,12 @@ bool fencing_check(struct core *c)
 	}
 	d = &c->departed[0];
 	gate_set(c, CORE_GATE_FENCING, false,
-		 d->result[0]	   ? REASON_FENCING_FAILED
+		 is_few		   ? REASON_COLD_START
+		 : d->result[0]	   ? REASON_FENCING_FAILED
 		 : view_is_cold(c) ? REASON_COLD_START
 				   : REASON_FENCING_PENDING,
-		 "node=%s(%u) and %zu more; members=%zu nodes=%u requests=%u%s%s",
-		 node_name(c, d->inc.pnn), d->inc.pnn, c->departed_n - 1, c->view.n,
+		 "node=%s(%u) and %zu more; %zu of %u nodes take part; requests=%u%s%s",
+		 node_name(c, d->inc.pnn), d->inc.pnn, c->departed_n - 1, view_takes_part(c),
 		 c->config.nodes, d->tries, d->result[0] ? " last_error=" : "", d->result);
 	return false;
 }

@@ -66,6 +66,7 @@ struct core {
 	uint32_t generation;	   /* the newest that it knows: active, promised, or on its disk */
 	struct incarnation *known; /* who is or may be active (known.c) */
 	size_t known_n;
+	bool was_outside; /* others have told of it, or its plan was without this node */
 	struct incarnation started[STARTED_COUNT]; /* and who may be without our having heard */
 	size_t started_n;
 	uint32_t persisted_generation; /* on disk */

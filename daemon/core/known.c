@@ -54,6 +54,7 @@ void known_replace(struct core *c, uint32_t generation, const struct incarnation
 		memcpy(copy, list, n * sizeof(*copy));
 	known_take(c, generation, copy, n);
 	c->started_n = 0;
+	c->was_outside = !incarnation_is_in(list, n, c->config.self);
 }
 
 /* Not worth knowing: it has ended, or its node is here as another incarnation */
@@ -114,6 +115,7 @@ void known_learn(struct core *c, const struct member *m)
 	if (n > 0)
 		memcpy(list, c->known, n * sizeof(*list));
 	n = known_add(c, list, n, m);
+	c->was_outside |= m->last_generation > c->generation;
 	known_take(c, m->last_generation > c->generation ? m->last_generation : c->generation, list,
 		   n);
 }

@@ -35,7 +35,7 @@
 #include "internal.h"
 
 #define LINKS_PROTOCOL 3 /* the first that knows LINKS */
-#define PROBE_PROTOCOL 5 /* ... PROBE */
+#define PROBE_PROTOCOL 5 /* ... PROBE: it goes to those that do, whatever the others know */
 
 static bool cut_has(const uint64_t *cut, uint32_t pnn)
 {
@@ -90,6 +90,7 @@ void link_activate(struct core *c)
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct member *m = &c->view.member[i];
 
+		c->node[m->pnn]->knows_probe = m->protocol_max >= PROBE_PROTOCOL;
 		if (m->active_generation == 0 || self->active_generation == 0)
 			c->node[m->pnn]->moved_ms = core_now(c);
 	}
@@ -345,13 +346,13 @@ static void link_look(struct core *c, struct node *n, bool has_slept)
 {
 	const struct packet probe = { .type = PACKET_PROBE };
 	const struct session *s = &n->session;
-	bool is_idle = link_is_idle(s) && s->acked_seq == n->looked_seq;
+	bool is_idle = link_is_idle(s);
 
-	if (has_slept || (n->is_connected && (link_is_idle(s) || s->acked_seq != n->looked_seq)))
+	if (has_slept || (n->is_connected && (is_idle || s->acked_seq != n->looked_seq)))
 		n->moved_ms = core_now(c);
 	n->looked_seq = s->acked_seq;
-	if (is_idle && n->is_connected && c->is_active && node_is_there(n) &&
-	    view_speaks(c, PROBE_PROTOCOL) && !core_has_bug(c, CORE_BUG_NO_PROBES))
+	if (is_idle && n->is_connected && c->is_active && node_is_there(n) && n->knows_probe &&
+	    !core_has_bug(c, CORE_BUG_NO_PROBES))
 		packet_send(c, n->pnn, &probe);
 }
 

@@ -25,7 +25,7 @@ struct node {
 	bool is_in_ring; /* corosync's */
 	bool is_fence_asked; /* with quorum ever since */
 	bool is_draining; /* it has said so, in this generation (drain.c) */
-	bool knows_drain; /* its protocol has it; in this generation */
+	bool knows_drain, knows_probe; /* its protocol has it; in this generation */
 	bool is_leaving;  /* ... and that it is about to go: it gets no records any more */
 	uint64_t drain_ticket; /* to be answered; 0: nothing is */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */

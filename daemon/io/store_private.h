@@ -66,7 +66,7 @@ struct store_db {
 	uint32_t seqnum; /* store_seqnum.c: what the other nodes were told */
 };
 
-enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2, STORE_READERS = 4, STORE_COMMITTERS = 2 };
+enum { STORE_WAIT_BUCKETS = 256, STORE_SWEEPERS = 2, STORE_READERS = 8, STORE_COMMITTERS = 2 };
 
 struct store {
 	struct engine *engine;
@@ -98,6 +98,8 @@ struct store {
 	/* store_read.c */
 	struct store_worker reader[STORE_READERS];
 	struct store_read *reads; /* oldest first */
+	bool is_read_armed;
+	qb_loop_timer_handle read_timer;
 
 	/* store_replica.c */
 	struct store_worker committer[STORE_COMMITTERS];

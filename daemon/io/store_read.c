@@ -4,10 +4,11 @@
  * job that begins where it is told to, so a worker serves many traverses in turn, and one that ends
  * in the middle costs nothing but the job once more (its records may be told twice).
  *
- * A worker waits where a client holds a chain. So there is never more than one in a database: what
- * is stuck in one leaves the others' alone. One that is stuck, or whose batch nobody wants any more,
- * is ended when another batch of its database is due, and its own comes behind that. What one batch
- * may queue here is the piece of a record that is not whole yet.
+ * A worker waits where a client holds a chain. So another batch of the same database begins when the
+ * one before has ended, or has told nothing for a while: it may be stuck, and what is behind that
+ * chain need not be. There is a bound to those of one database, so that what is stuck in one leaves
+ * the others' alone. A batch that nobody wants any more ends with its worker. What one batch may
+ * queue here is the piece of a record that is not whole yet.
  */
 #include "store_private.h"
 
@@ -17,7 +18,7 @@
 #include "daemon/fatal.h"
 #include "daemon/log.h"
 
-enum { READ_ENTRIES = 256, READ_STUCK_MS = 300 };
+enum { READ_ENTRIES = 256, READ_STUCK_MS = 300, READERS_OF_DB = 3 };
 #define READ_ENTRY_MAX (8U + CORE_MAX_KEY + RECORD_HEADER_SIZE + CORE_MAX_RECORD)
 
 struct store_read {
@@ -26,7 +27,6 @@ struct store_read {
 	struct core_traverse_read want;
 	struct store_worker *worker;
 	uint64_t moved_ms; /* when its worker got it, or told something of it */
-	bool is_cancelled; /* but its worker is still at it */
 	uint8_t *part;	   /* of an entry: its bytes so far */
 	size_t len, size;
 };
@@ -96,7 +96,7 @@ static size_t entries_tell(struct store *s, const struct store_read *x, struct s
 		}
 		if (n > 0)
 			core_traverse_records(s->engine->core, cookie, entry, n);
-	} while (n == READ_ENTRIES && worker_has(w, x, job) && !x->is_cancelled);
+	} while (n == READ_ENTRIES && worker_has(w, x, job));
 	return done;
 }
 
@@ -111,8 +111,6 @@ static int entries_in(struct store *s, struct store_read *x, struct cursor *c)
 	if (cursor_bytes(c, c->left, &piece))
 		return -EBADMSG;
 	x->moved_ms = engine_now_ms();
-	if (x->is_cancelled)
-		return 0;
 	if (x->len > 0) {
 		rc = part_append(x, piece.p, piece.len);
 		if (rc != 0)
@@ -135,11 +133,9 @@ static int entries_in(struct store *s, struct store_read *x, struct cursor *c)
 static void read_end(struct store *s, struct store_read *x, uint32_t next_chain, int status)
 {
 	uint64_t cookie = x->want.cookie;
-	bool is_cancelled = x->is_cancelled;
 
 	read_remove(s, x);
-	if (!is_cancelled)
-		core_traverse_read_end(s->engine->core, cookie, next_chain, status);
+	core_traverse_read_end(s->engine->core, cookie, next_chain, status);
 	read_assign(s);
 }
 
@@ -186,8 +182,6 @@ static void read_worker_ended(struct channel *ch)
 	if (x != NULL) {
 		x->worker = NULL;
 		x->len = 0;
-		if (x->is_cancelled)
-			read_remove(w->store, x);
 	}
 	store_worker_ended(ch);
 }
@@ -210,65 +204,77 @@ static struct store_worker *read_worker(struct store *s)
 	return store_worker_free(s, s->reader, STORE_READERS, &read_events, read_worker_restarted);
 }
 
-/* Its worker is ended; what was told of it may be told again */
-static void read_give_way(struct store *s, struct store_read *x)
+/* How long another batch of this database has to wait at least; UINT64_MAX: until one has ended */
+static uint64_t db_wait_ms(const struct store *s, const struct store_db *db)
 {
-	struct store_read **p = &s->reads;
+	uint64_t now_ms = engine_now_ms();
+	size_t n = 0;
 
-	store_worker_stop(x->worker);
-	x->worker = NULL;
-	if (x->is_cancelled) {
-		read_remove(s, x);
-		return;
-	}
-	while (*p != x)
-		p = &(*p)->next;
-	*p = x->next;
-	while (*p != NULL)
-		p = &(*p)->next;
-	*p = x;
-	x->next = NULL;
-	x->len = 0;
-}
-
-/* Whether another batch of this database has to wait for one that goes on */
-static bool db_is_read(struct store *s, const struct store_db *db)
-{
 	for (size_t i = 0; i < STORE_READERS; i++) {
-		struct store_read *x = s->reader[i].read;
+		const struct store_read *x = s->reader[i].read;
 
 		if (x == NULL || x->db != db)
 			continue;
-		if (!x->is_cancelled && engine_now_ms() - x->moved_ms < READ_STUCK_MS)
-			return true;
-		read_give_way(s, x);
+		if (now_ms - x->moved_ms < READ_STUCK_MS)
+			return x->moved_ms + READ_STUCK_MS - now_ms;
+		n++;
 	}
-	return false;
+	return n < READERS_OF_DB ? 0 : UINT64_MAX;
+}
+
+static void read_assign_late(void *data)
+{
+	struct store *s = data;
+
+	s->is_read_armed = false;
+	if (!s->engine->is_stopping)
+		read_assign(s);
+}
+
+static void read_assign_after(struct store *s, uint64_t ms)
+{
+	if (s->is_read_armed || ms == UINT64_MAX)
+		return;
+	if (qb_loop_timer_add(s->engine->loop, QB_LOOP_HIGH, ms * QB_TIME_NS_IN_MSEC, s,
+			      read_assign_late, &s->read_timer) != 0)
+		fatal(REASON_ENGINE_RESTARTING, "no timer for a traverse");
+	s->is_read_armed = true;
+}
+
+static bool read_begin(struct store *s, struct store_read *x)
+{
+	struct store_worker *w = read_worker(s);
+	uint8_t buf[IPC_MAX];
+	struct writer out;
+
+	if (w == NULL)
+		return false;
+	out = store_worker_job(w, IPC_WORK_READ, x->db, buf);
+	writer_u32(&out, x->want.chain);
+	writer_u32(&out, x->want.dmaster);
+	writer_u32(&out, x->want.only_empty ? 2 : x->want.with_empty);
+	writer_u32(&out, x->want.chains);
+	if (channel_send(&w->channel, &out) != 0)
+		return true; /* the loop is about to see its end */
+	x->worker = w;
+	x->moved_ms = engine_now_ms();
+	w->read = x;
+	return true;
 }
 
 static void read_assign(struct store *s)
 {
-	for (struct store_read *x = s->reads; x != NULL; x = x->next) {
-		uint8_t buf[IPC_MAX];
-		struct store_worker *w;
-		struct writer out;
+	uint64_t soonest_ms = UINT64_MAX;
 
-		if (x->worker != NULL || db_is_read(s, x->db))
-			continue;
-		w = read_worker(s);
-		if (w == NULL)
-			return;
-		out = store_worker_job(w, IPC_WORK_READ, x->db, buf);
-		writer_u32(&out, x->want.chain);
-		writer_u32(&out, x->want.dmaster);
-		writer_u32(&out, x->want.only_empty ? 2 : x->want.with_empty);
-		writer_u32(&out, x->want.chains);
-		if (channel_send(&w->channel, &out) != 0)
-			continue;
-		x->worker = w;
-		x->moved_ms = engine_now_ms();
-		w->read = x;
+	for (struct store_read *x = s->reads; x != NULL; x = x->next) {
+		uint64_t ms = x->worker == NULL ? db_wait_ms(s, x->db) : UINT64_MAX;
+
+		if (ms < soonest_ms && ms != 0)
+			soonest_ms = ms;
+		if (ms == 0 && !read_begin(s, x))
+			break;
 	}
+	read_assign_after(s, soonest_ms);
 }
 
 void store_traverse_read(struct engine *e, const struct core_traverse_read *r)
@@ -299,10 +305,11 @@ void store_traverse_cancel(struct engine *e, uint64_t cookie)
 		x = x->next;
 	if (x == NULL)
 		return;
-	if (x->worker == NULL)
-		read_remove(s, x);
-	else
-		x->is_cancelled = true;
+	if (x->worker != NULL)
+		store_worker_stop(x->worker);
+	x->worker = NULL;
+	read_remove(s, x);
+	read_assign(s);
 }
 
 void store_read_db_closed(struct store *s, struct store_db *db)
@@ -324,6 +331,8 @@ void store_read_close(struct store *s)
 {
 	for (size_t i = 0; i < STORE_READERS; i++)
 		store_worker_stop(&s->reader[i]);
+	if (s->is_read_armed)
+		qb_loop_timer_del(s->engine->loop, s->read_timer);
 	while (s->reads != NULL) {
 		s->reads->worker = NULL;
 		read_remove(s, s->reads);

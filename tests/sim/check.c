@@ -528,14 +528,49 @@ static bool check_had_cut(const struct sim *s, uint32_t pnn)
 	return false;
 }
 
+/* What a node had of another one's acknowledgements */
+static uint64_t check_acked(const struct sim *s, uint32_t pnn, uint32_t peer)
+{
+	const struct vengine *e = s->node[pnn].engine;
+	const struct node *n =
+	    e != NULL && e->core != NULL && pnn != peer ? e->core->node[peer] : NULL;
+
+	return n != NULL ? n->session.acked_seq : 0;
+}
+
+void check_cut_off(struct sim *s)
+{
+	s->cut_off_us = s->now_us;
+	for (uint32_t i = 0; i < s->n; i++) {
+		s->cut_acked[i][0] = check_acked(s, i, s->cut_off->pnn);
+		s->cut_acked[i][1] = check_acked(s, s->cut_off->pnn, i);
+	}
+}
+
+/* For so long that nothing that is judged is of an older cut; no acknowledgement that had come before has
+ * waited behind something that was held; and nobody has just joined, whose pairs count from then on */
+static bool check_is_cut_off(const struct sim *s, const struct core *c)
+{
+	for (size_t i = 0; i < c->view.n; i++)
+		if (c->view.member[i].active_generation == 0 &&
+		    s->generations_begun != s->cut_generations)
+			return false;
+	if (s->cut_off_us == 0 || s->now_us < s->cut_off_us + 1200ULL * s->timeout_ms)
+		return false;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->cut_acked[i][0] != check_acked(s, i, s->cut_off->pnn) ||
+		    s->cut_acked[i][1] != check_acked(s, s->cut_off->pnn, i))
+			return false;
+	return true;
+}
+
 void check_evicted(struct sim *s, struct vengine *e)
 {
 	s->evictions++;
 	if (!check_had_cut(s, e->node->pnn))
 		sim_fail(s, "eviction", "node %u is evicted, and its links were good", e->node->pnn);
-	/* what is judged before is of an older cut */
 	if (s->cut_off != NULL && s->cut_off != e->node && e->plan_n > 2 &&
-	    s->now_us >= s->cut_off_us + 1400ULL * s->timeout_ms)
+	    check_is_cut_off(s, e->core))
 		sim_fail(s, "eviction", "node %u is evicted, not node %u, which has no link at all",
 			 e->node->pnn, s->cut_off->pnn);
 	for (const struct vengine *v = s->engines; v != NULL; v = v->next)

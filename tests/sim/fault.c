@@ -143,6 +143,15 @@ static bool fault_block_some(struct sim *s, uint32_t a, uint32_t b, uint64_t len
 	return is_all;
 }
 
+static void fault_on_cut_off(struct sim *s, void *object, void *data, uint64_t number)
+{
+	(void)object;
+	(void)data;
+	(void)number;
+	if (s->cut_off != NULL)
+		check_cut_off(s);
+}
+
 void fault_cut_links(struct sim *s)
 {
 	uint32_t a = (uint32_t)random_next(&s->links) % s->n;
@@ -150,7 +159,9 @@ void fault_cut_links(struct sim *s)
 	if (fault_block_some(
 		s, a, (a + 1 + (uint32_t)random_next(&s->links) % (s->n - 1)) % s->n, 0))
 		s->cut_off = &s->node[a];
-	s->cut_off_us = s->now_us;
+	s->cut_off_us = 0;
+	s->cut_generations = s->generations_begun;
+	event_after(s, 200ULL * s->timeout_ms, fault_on_cut_off, NULL, NULL, 0);
 }
 
 void fault_heal_links(struct sim *s)

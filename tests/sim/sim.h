@@ -607,6 +607,8 @@ bool check_is_whole(struct sim *s, const char **why);
 /* As whole as it can be while links are blocked: who is not active is kept out for that */
 bool check_is_whole_but_cut(struct sim *s, const char **why);
 /* The members have agreed that this one goes */
+/* A node has been cut off, and nothing is on its way any more */
+void check_cut_off(struct sim *s);
 void check_evicted(struct sim *s, struct vengine *e);
 const struct vrecord *vrecord_of(const struct vengine *e, uint32_t db, uint32_t key);
 struct vengine *sim_engine_of(struct sim *s, struct incarnation inc);
@@ -683,7 +685,8 @@ struct sim {
 	bool has_lasting_cut; /* one that outlives the other faults */
 	uint32_t evictions;
 	const struct vnode *cut_off; /* it exchanges no data with any other */
-	uint64_t cut_off_us;	     /* since then */
+	uint64_t cut_off_us; /* when nothing was on its way any more, and what was acknowledged then */
+	uint64_t cut_acked[SIM_NODES][2], cut_generations;
 
 	/* the recovery lock */
 	bool has_lock;

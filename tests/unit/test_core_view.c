@@ -578,6 +578,36 @@ static void test_fencing_in_turn(void **state)
 	core_free(c);
 }
 
+/* A node that was told of a generation that it was not in, by one that has left meanwhile, does not go on
+ * alone */
+static void test_newest_is_not_here(void **state)
+{
+	static const uint32_t three_nodes[] = { 0, 1, 2 };
+
+	(void)state;
+	for (uint8_t newer = 0; newer < 2; newer++) {
+		const struct core_ring later = { 1, ring.seq + 4 };
+		struct states s;
+		struct world w;
+		struct core *c = node_cold(&w);
+
+		core_fencing_rules(c, true, false, 3);
+		core_quorum(c, true, ring, three_nodes, 3);
+		core_membership(c, both, 2, ring);
+		states_of(&s, &w, REASON_NONE);
+		s.theirs[9 + 8 + 8] += newer; /* last generation */
+		states_in(c, &s);
+		core_left(c, (struct incarnation){ 1, PEER_BOOT });
+		core_quorum(c, true, later, three_nodes, 3);
+		core_membership(c, both, 1, later);
+		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
+		core_tick(c);
+		assert_int_equal(w.sent[0] == CONTROL_ACTIVATE, newer == 0);
+		assert_int_equal(reason_of(c) == REASON_COLD_START, newer != 0);
+		core_free(c);
+	}
+}
+
 /* The lock's file hangs over many views: the one that counts is tried when there is room */
 static void test_lock_hangs_long(void **state)
 {
@@ -616,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_fencing_is_asked_for),
 		cmocka_unit_test(test_fencing_in_turn),
 		cmocka_unit_test(test_fencing_by_few),
+		cmocka_unit_test(test_newest_is_not_here),
 		cmocka_unit_test(test_lock_hangs_long),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),
