@@ -401,7 +401,7 @@ int core_attach(struct core *c, const char *name, uint32_t db_flags);
  * comes later, attaches a new database, whose records can be had from the next generation on. */
 int core_detach(struct core *c, uint32_t db_id);
 /* Empty a volatile database on all nodes. -EINPROGRESS: ops->wiped follows; -EOPNOTSUPP: a member does not
- * know of it; -EPERM: with allow_unfenced; the others as core_detach(). */
+ * know of it; the others as core_detach(). */
 int core_wipe(struct core *c, uint32_t db_id);
 void core_db_frozen(struct core *c, uint32_t db_id);
 /* Before the group is joined: a file of this node's from before */

@@ -21,7 +21,8 @@
  * not here are resolved, their files gone. All the others have told that they are frozen, and none
  * lets go any more, for that takes a member that was active and does not tell. If somebody becomes
  * active, everybody in the plan has it, and owes. If nobody does, all that are left wipe with the
- * next one. (Where allow_unfenced is set the first of these does not hold: then nothing is wiped.)
+ * next one. (Where allow_unfenced is set the first of these does not hold: a part that was cut off may have
+ * its records still, older ones than it knows to be gone.)
  *
  * The client is told when all members have reported their records: all have wiped then, and the
  * files of those that could not are gone.
@@ -47,8 +48,6 @@ int core_wipe(struct core *c, uint32_t db_id)
 		return -EINVAL;
 	if (!view_speaks(c, WIPE_PROTOCOL))
 		return -EOPNOTSUPP;
-	if (c->config.allow_unfenced) /* one alone might wipe, and the others not */
-		return -EPERM;
 	if (c->is_retired || !c->is_active || c->view.fsm.state != CORE_VIEW_ACTIVE ||
 	    c->is_recovering)
 		return -EAGAIN;

@@ -279,7 +279,6 @@ static int32_t restore_wipe(struct control_request *r, struct control_answer *a,
 	x->is_waiting = false;
 	return control_refuse(a, rc == -EOPNOTSUPP
 				     ? "a member runs an older version, which cannot wipe a volatile database"
-				 : rc == -EPERM ? "where allow_unfenced is set a volatile database cannot be wiped"
 				 : rc == -EAGAIN ? "the cluster recovers: try again"
 						 : "the database cannot be wiped");
 }
