@@ -325,6 +325,8 @@ static void sim_finish(struct sim *s)
 		else if (!s->node[i].engine->committer.has_done)
 			sim_fail(s, "liveness", "node %u cannot commit", i);
 	}
+	if (s->has_failed)
+		return;
 	check_replicas_equal(s);
 	check_properties(s);
 	if (s->has_failed)

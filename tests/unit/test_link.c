@@ -214,6 +214,23 @@ static void test_idle_pair(void **state)
 	core_free(c);
 }
 
+/* One of an older version, which could not read it, is sent none, also while the STATE of a new view is not in */
+static void test_old_peer(void **state)
+{
+	struct world w;
+	struct core *c = node_with_peer(&w);
+	uint64_t next = c->node[1]->session.next_seq;
+
+	(void)state;
+	c->config.peer_timeout_ms = PEER_TIMEOUT;
+	wait_said_while(&w, PEER_TIMEOUT, true);
+	core_membership(c, both, 2, (struct core_ring){ 1, ring.seq + 4 });
+	wait_said_while(&w, PEER_TIMEOUT, true);
+	assert_true(c->node[1]->is_connected);
+	assert_int_equal(c->node[1]->session.next_seq, next);
+	core_free(c);
+}
+
 /* Whoever is named says so too, unless it is not named any more after a while */
 static void test_named(void **state)
 {
@@ -281,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_pair_mends),
 		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_idle_pair),
+		cmocka_unit_test(test_old_peer),
 		cmocka_unit_test(test_own_pause),
 		cmocka_unit_test(test_tried_for_nothing),
 	};
