@@ -548,7 +548,8 @@ void check_cut_off(struct sim *s)
 }
 
 /* For so long that nothing that is judged is of an older cut; no acknowledgement that had come before has
- * waited behind something that was held; and nobody has just joined, whose pairs count from then on */
+ * waited behind something that was held; nobody has just joined, whose pairs count from then on; and nobody
+ * is about to leave, who says nothing */
 static bool check_is_cut_off(const struct sim *s, const struct core *c)
 {
 	for (size_t i = 0; i < c->view.n; i++)
@@ -557,10 +558,15 @@ static bool check_is_cut_off(const struct sim *s, const struct core *c)
 			return false;
 	if (s->cut_off_us == 0 || s->now_us < s->cut_off_us + 1200ULL * s->timeout_ms)
 		return false;
-	for (uint32_t i = 0; i < s->n; i++)
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct vengine *e = s->node[i].engine;
+
+		if (e != NULL && e->core != NULL && e->core->node[i]->is_leaving)
+			return false;
 		if (s->cut_acked[i][0] != check_acked(s, i, s->cut_off->pnn) ||
 		    s->cut_acked[i][1] != check_acked(s, s->cut_off->pnn, i))
 			return false;
+	}
 	return true;
 }
 
