@@ -195,7 +195,7 @@ static void drain_ask(struct core *c)
 	for (size_t i = 0; i < c->active_n; i++) {
 		uint32_t pnn = c->active[i].pnn;
 
-		if (pnn == c->self || !c->node[pnn]->knows_drain)
+		if (pnn == c->self || c->node[pnn]->protocol < DRAIN_PROTOCOL)
 			continue;
 		d->awaited[pnn / 64] |= 1ULL << pnn % 64;
 		d->awaited_n++;
@@ -550,12 +550,6 @@ void drain_activate(struct core *c)
 		n->drain_ticket = 0;
 	}
 	c->drain_questions = 0;
-	for (size_t i = 0; i < c->active_n; i++) {
-		const struct member *m = view_member(c, c->active[i].pnn);
-
-		c->node[c->active[i].pnn]->knows_drain =
-		    m != NULL && m->protocol_max >= DRAIN_PROTOCOL;
-	}
 	if (d == NULL)
 		return;
 	d->has_asked = d->mode == DRAIN_OFF;

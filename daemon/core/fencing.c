@@ -68,6 +68,11 @@ static bool view_is_majority(const struct core *c)
 	return n > c->config.nodes / 2 || (c->config.nodes == 2 && n > 0);
 }
 
+static bool view_is_few(const struct core *c)
+{
+	return view_is_cold(c) && !view_is_majority(c);
+}
+
 /* This node knows of a newer generation than its own last one, and nobody is here who was in it: what was
  * committed in that is not here either */
 static bool view_is_behind(const struct core *c)
@@ -231,7 +236,7 @@ bool fencing_check(struct core *c)
 {
 	const struct node *untold = untold_find(c);
 	const struct departed *d;
-	bool is_few = view_is_cold(c) && !view_is_majority(c);
+	bool is_few = view_is_few(c);
 
 	departed_update(c);
 	if (is_few && view_is_behind(c) && !c->config.allow_unfenced) {
@@ -253,10 +258,9 @@ bool fencing_check(struct core *c)
 	}
 	d = &c->departed[0];
 	gate_set(c, CORE_GATE_FENCING, false,
-		 is_few		   ? REASON_COLD_START
-		 : d->result[0]	   ? REASON_FENCING_FAILED
-		 : view_is_cold(c) ? REASON_COLD_START
-				   : REASON_FENCING_PENDING,
+		 d->result[0] && !is_few ? REASON_FENCING_FAILED
+		 : view_is_cold(c)	 ? REASON_COLD_START
+					 : REASON_FENCING_PENDING,
 		 "node=%s(%u) and %zu more; %zu of %u nodes take part; requests=%u%s%s",
 		 node_name(c, d->inc.pnn), d->inc.pnn, c->departed_n - 1, view_takes_part(c),
 		 c->config.nodes, d->tries, d->result[0] ? " last_error=" : "", d->result);
@@ -267,7 +271,7 @@ bool gate_fencing(struct core *c)
 {
 	if (fencing_check(c))
 		return true;
-	if (view_is_cold(c) && !view_is_majority(c)) {
+	if (view_is_few(c)) {
 		departed_wait_anew(c);
 		return false;
 	}

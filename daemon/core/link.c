@@ -12,8 +12,9 @@
  * has come since the last look. (That the other's packets come says nothing about ours, nor does a
  * new connection: a path may lose what is large, and let each handshake through.) Where nothing
  * waits a PROBE is sent to be acknowledged, so that all pairs that have one cause are told of
- * together. Who has not moved with somebody for peer_timeout says so; who is named for half of that, and lives, says so too: an
- * acknowledgement that never comes may be the fault of either. Who is about to leave says nothing:
+ * together. Who has not moved with somebody for peer_timeout says so; who is named for half of that,
+ * and lives, says so too: an acknowledgement that never comes may be the fault of either. Who is
+ * about to leave says nothing:
  * the other end would be evicted for a pair that is about to end. A pair is cut when both say so.
  * Half a peer_timeout after an own pair became cut, when others have had the time to tell of
  * theirs, its ends tell that it is due, and with the first delivery of that all members judge from
@@ -90,7 +91,6 @@ void link_activate(struct core *c)
 	for (size_t i = 0; i < c->view.n; i++) {
 		const struct member *m = &c->view.member[i];
 
-		c->node[m->pnn]->knows_probe = m->protocol_max >= PROBE_PROTOCOL;
 		if (m->active_generation == 0 || self->active_generation == 0)
 			c->node[m->pnn]->moved_ms = core_now(c);
 	}
@@ -351,8 +351,8 @@ static void link_look(struct core *c, struct node *n, bool has_slept)
 	if (has_slept || (n->is_connected && (is_idle || s->acked_seq != n->looked_seq)))
 		n->moved_ms = core_now(c);
 	n->looked_seq = s->acked_seq;
-	if (is_idle && n->is_connected && c->is_active && node_is_there(n) && n->knows_probe &&
-	    !core_has_bug(c, CORE_BUG_NO_PROBES))
+	if (is_idle && n->is_connected && c->is_active && node_is_there(n) &&
+	    n->protocol >= PROBE_PROTOCOL && !core_has_bug(c, CORE_BUG_NO_PROBES))
 		packet_send(c, n->pnn, &probe);
 }
 

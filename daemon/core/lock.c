@@ -153,11 +153,11 @@ bool gate_lock(struct core *c)
 /* As joiner */
 void gate_lock_probe(struct core *c, uint64_t digest, uint32_t holder)
 {
-	if (!c->config.has_lock)
+	if (!c->config.has_lock) {
 		control_send_tried(c, digest, holder, REASON_LOCK_ERROR);
-	else if (lock_ask(c, LOCK_Q_PROBE, digest))
+	} else if (lock_ask(c, LOCK_Q_PROBE, digest)) {
 		c->lock.asked[c->lock.asked_n - 1].holder = holder;
-	else {
+	} else {
 		core_log(c, CORE_LOG_ERROR,
 			 "the recovery lock cannot be tried yet: earlier tries hang | tries=%zu",
 			 c->lock.asked_n);

@@ -25,7 +25,7 @@ struct node {
 	bool is_in_ring; /* corosync's */
 	bool is_fence_asked; /* with quorum ever since */
 	bool is_draining; /* it has said so, in this generation (drain.c) */
-	bool knows_drain, knows_probe; /* its protocol has it; in this generation */
+	uint32_t protocol; /* the newest that it knows, as its STATE told when this generation began */
 	bool is_leaving;  /* ... and that it is about to go: it gets no records any more */
 	uint64_t drain_ticket; /* to be answered; 0: nothing is */
 	enum reason kept_out; /* REASON_NONE unless the last ACTIVATE left it out */

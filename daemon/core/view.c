@@ -383,8 +383,12 @@ static void view_activate(struct core *c)
 		return;
 	}
 	view_forget(c);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const struct member *m = view_member(c, in[i].pnn);
+
 		c->node[in[i].pnn]->is_active = true;
+		c->node[in[i].pnn]->protocol = m != NULL ? m->protocol_max : 0;
+	}
 	free(c->active);
 	c->active = core_alloc(n * sizeof(*in));
 	memcpy(c->active, in, n * sizeof(*in));

@@ -296,6 +296,15 @@ void store_traverse_read(struct engine *e, const struct core_traverse_read *r)
 	read_assign(s);
 }
 
+/* With its worker, which may wait for a client's lock */
+static void read_give_up(struct store *s, struct store_read *x)
+{
+	if (x->worker != NULL)
+		store_worker_stop(x->worker);
+	x->worker = NULL;
+	read_remove(s, x);
+}
+
 void store_traverse_cancel(struct engine *e, uint64_t cookie)
 {
 	struct store *s = e->store;
@@ -305,10 +314,7 @@ void store_traverse_cancel(struct engine *e, uint64_t cookie)
 		x = x->next;
 	if (x == NULL)
 		return;
-	if (x->worker != NULL)
-		store_worker_stop(x->worker);
-	x->worker = NULL;
-	read_remove(s, x);
+	read_give_up(s, x);
 	read_assign(s);
 }
 
@@ -320,10 +326,7 @@ void store_read_db_closed(struct store *s, struct store_db *db)
 		next = x->next;
 		if (x->db != db)
 			continue;
-		if (x->worker != NULL)
-			store_worker_stop(x->worker);
-		x->worker = NULL;
-		read_remove(s, x);
+		read_give_up(s, x);
 	}
 }
 

@@ -108,7 +108,7 @@ static struct peer *peer_begin(void)
 
 	memset(&p, 0, sizeof(p));
 	p.c = node_with_peer(&p.w);
-	p.c->node[1]->knows_drain = true; /* that world's peer is of an older version */
+	p.c->node[1]->protocol = CORE_PROTOCOL_MAX; /* that world's peer is of an older version */
 	for (unsigned int i = 0;; i++) {
 		snprintf(key, sizeof(key), "key%u", i);
 		p.call = call_of(p.c, key);
@@ -420,7 +420,7 @@ static void test_old_peer(void **state)
 	struct packet ask, grant;
 
 	(void)state;
-	p->c->node[1]->knows_drain = false;
+	p->c->node[1]->protocol = CORE_PROTOCOL_MIN;
 	core_leave(p->c, TIMEOUT_MS);
 	pass_reads(p);
 	assert_true(peer_hears(p, PACKET_GRANT, &grant));
