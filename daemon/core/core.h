@@ -22,6 +22,7 @@
 #define CORE_MAX_NODES 1024 /* pnn 0..1023 */
 #define CORE_UNKNOWN_PNN 0xFFFFFFFFU
 #define CORE_KEY_SIZE 32      /* bytes of the secret that proves a peer */
+#define CORE_TABLE_KEY_SIZE 16 /* ... of the one that its table's fingerprints are made with */
 #define CORE_NAME_SIZE 256    /* node name, database name, address: with NUL */
 #define CORE_MAX_RECORD (64U << 20)
 #define CORE_MAX_KEY (63U << 10) /* with what goes along it fits a packet of ipc.h */
@@ -37,6 +38,13 @@ struct incarnation {
 static inline bool incarnation_equal(struct incarnation a, struct incarnation b)
 {
 	return a.pnn == b.pnn && a.boot_id == b.boot_id;
+}
+static inline bool incarnation_is_in(const struct incarnation *list, size_t n, struct incarnation inc)
+{
+	for (size_t i = 0; i < n; i++)
+		if (incarnation_equal(list[i], inc))
+			return true;
+	return false;
 }
 
 /* CTDB's record header (database.md): in front of every value in a TDB */
@@ -295,6 +303,7 @@ struct core_config {
 	char address[CORE_NAME_SIZE];
 	uint16_t port;
 	uint8_t key[CORE_KEY_SIZE];
+	uint8_t table_key[CORE_TABLE_KEY_SIZE]; /* random, and never told (location_table.c) */
 	bool has_lock;       /* a recovery lock is configured */
 	bool allow_unfenced; /* departed nodes are taken for fenced */
 	bool fences_at_once; /* a lost node's fencing is asked for now, not after fence_grace */

@@ -97,7 +97,7 @@ struct core {
 	size_t push_bytes, pushes_n;
 	struct keytable keys;
 	struct location_table locations;
-	struct resolution *resolution[RESOLUTION_BUCKETS]; /* by the location's hash */
+	struct resolution *resolution[RESOLUTION_BUCKETS]; /* by the location's fingerprint */
 	size_t resolutions_n;
 	struct hint hint[HINT_COUNT];
 	struct readers readers[READERS_COUNT];

@@ -17,14 +17,6 @@
 #include <stdlib.h>
 #include "internal.h"
 
-bool incarnation_is_in(const struct incarnation *list, size_t n, struct incarnation inc)
-{
-	for (size_t i = 0; i < n; i++)
-		if (incarnation_equal(list[i], inc))
-			return true;
-	return false;
-}
-
 /* The list, which it takes, becomes what we know; a fencing of one that is new in it counts from
  * now on. It outlives this process. */
 static void known_take(struct core *c, uint32_t generation, struct incarnation *list, size_t n)

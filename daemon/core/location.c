@@ -23,40 +23,46 @@
 #define ADOPT_BUCKETS 16384U /* that are looked through for them */
 #define ADOPT_WAIT_MS 100U   /* while much is queued for a node */
 
-static void location_forward(struct core *c, struct location *l, uint32_t orig)
+static void location_at(struct location *l, uint32_t pnn)
+{
+	l->holder = pnn & LOCATION_NOBODY;
+}
+
+static void location_forward(struct core *c, const struct location *l, struct slice key,
+			     uint32_t orig)
 {
 	struct packet p = { .type = PACKET_FORWARD,
-			    .db_id = l->db_id,
+			    .db_id = location_db_id(c, l),
 			    .orig = orig,
 			    .rsn = l->rsn,
 			    .is_definitive = 1,
-			    .key = location_key(l) };
+			    .key = key };
 
 	packet_send(c, l->holder, &p);
 }
 
-static void location_flush(struct core *c, struct location *l)
+/* It is definitive: who has waited for that is told, and its key is needed no longer */
+static void location_settle(struct core *c, struct location *l)
 {
 	struct resolution *r = resolve_end(c, l);
 
-	if (r == NULL)
-		return;
-	for (size_t i = 0; i < r->n; i++)
-		location_forward(c, l, r->orig[i]);
+	for (size_t i = 0; r != NULL && i < r->n; i++)
+		location_forward(c, l, location_key(l), r->orig[i]);
 	free(r);
+	location_unname(c, l);
 }
 
 static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 {
 	struct packet p = { .type = PACKET_ADOPT,
-			    .db_id = l->db_id,
+			    .db_id = location_db_id(c, l),
 			    .key = location_key(l) };
 	uint64_t base = (uint64_t)c->active_generation << 32;
 
 	c->locations.orphans -= location_is_orphan(l);
 	p.is_new = l->holder == LOCATION_NOBODY;
 	if (p.is_new)
-		l->holder = (uint16_t)asking;
+		location_at(l, asking);
 	/* above every copy, of this and of older generations, and what was deleted in this one */
 	l->rsn += l->rsn < UINT64_MAX; /* which a client may have written */
 	if (l->rsn < base)
@@ -68,6 +74,7 @@ static void location_adopt(struct core *c, struct location *l, uint32_t asking)
 	l->is_definitive = true;
 	p.rsn = l->rsn;
 	packet_send(c, l->holder, &p);
+	location_settle(c, l);
 }
 
 /* REQUEST, or BOUNCE from where we had forwarded it */
@@ -85,6 +92,8 @@ void location_request(struct core *c, const struct packet *p)
 		l->is_definitive = false; /* and so it is resolved again */
 		l->holder = LOCATION_NOBODY;
 	}
+	if (!l->is_definitive)
+		location_name(c, l, p->key);
 	if (!l->is_definitive && c->is_recovering) {
 		resolve_wait(c, l, p->orig);
 		return;
@@ -94,7 +103,7 @@ void location_request(struct core *c, const struct packet *p)
 		if (l->holder == asking)
 			return; /* ADOPT is the answer */
 	}
-	location_forward(c, l, p->orig);
+	location_forward(c, l, p->key, p->orig);
 }
 
 void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t dmaster,
@@ -111,12 +120,12 @@ void location_learn(struct core *c, uint32_t db_id, struct slice key, uint32_t d
 	if (l->is_definitive && rsn < l->rsn)
 		return;
 	c->locations.orphans -= location_is_orphan(l);
-	l->holder = (uint16_t)dmaster;
+	location_at(l, dmaster);
 	l->rsn = rsn;
 	l->is_definitive = true;
 	if (!core_has_bug(c, CORE_BUG_VACUUM_MOVED))
 		l->is_sole = false;
-	location_flush(c, l);
+	location_settle(c, l);
 }
 
 void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t holder, uint64_t rsn)
@@ -125,8 +134,9 @@ void location_offer(struct core *c, uint32_t db_id, struct slice key, uint32_t h
 
 	if (l->is_definitive || (l->holder != LOCATION_NOBODY && rsn <= l->rsn))
 		return;
+	location_name(c, l, key);
 	c->locations.orphans += !location_is_orphan(l);
-	l->holder = (uint16_t)holder;
+	location_at(l, holder);
 	l->rsn = rsn;
 }
 
@@ -134,7 +144,6 @@ void location_decide(struct core *c, struct location *l)
 {
 	if (!l->is_definitive)
 		location_adopt(c, l, resolve_first(c, l));
-	location_flush(c, l);
 }
 
 /* ---- orphans ---- */
@@ -166,7 +175,8 @@ void location_tick(struct core *c)
 			t->adopt_ms = core_now(c) + ADOPT_WAIT_MS;
 			return;
 		}
-		for (l = t->bucket[t->adopt_bucket++]; l != NULL; l = l->next) {
+		l = location_in_bucket(c, t->adopt_bucket++);
+		for (; l != NULL; l = location_next(c, l)) {
 			if (!location_is_orphan(l) || !node_is_there(c->node[l->holder]))
 				continue;
 			location_adopt(c, l, l->holder);
@@ -184,7 +194,7 @@ uint64_t location_deadline(const struct core *c)
 
 /* ---- deletion (erase.c) ---- */
 
-bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
+bool location_is_settled(struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
 			 bool *is_sole)
 {
 	const struct location *l = location_known(c, db_id, key);

@@ -224,7 +224,6 @@ void known_replace(struct core *c, uint32_t generation, const struct incarnation
 void known_learn(struct core *c, const struct member *m);
 void known_settle(struct core *c);
 bool known_is_evicted(const struct core *c, const struct member *m);
-bool incarnation_is_in(const struct incarnation *list, size_t n, struct incarnation inc);
 
 /* fact.c */
 void fact_add(struct core *c, struct incarnation inc, enum fact_kind kind);

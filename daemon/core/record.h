@@ -81,33 +81,38 @@ struct push {
 
 /* ---- location.c: where records are, at their lmaster ---- */
 
-#define LOCATION_NOBODY 0xFFFFU
-struct location {
-	struct location *next;
+#define LOCATION_NOBODY 0xFFFU
+struct location_name;
+struct location { /* location_table.c says what an entry is known by */
+	uint64_t print;
+	union {
+		uint64_t rest;		    /* of its fingerprint */
+		struct location_name *name; /* is_named: the key, and that rest */
+	};
 	uint64_t rsn;
-	uint32_t hash;
-	uint32_t db_id;
-	uint16_t holder; /* owner if definitive, else who offers the best copy, or LOCATION_NOBODY */
-	uint16_t keylen;
+	uint32_t next;	    /* in its bucket */
+	uint16_t db;	    /* the table's number of it */
+	uint16_t holder : 12; /* owner if definitive, else who offers the best copy, or LOCATION_NOBODY */
 	bool is_definitive : 1;
 	bool is_sole : 1; /* made new for holder in this generation, and never moved: no other copy exists */
 	bool is_awaited : 1; /* it has a resolution */
-	uint8_t key[];
+	bool is_named : 1;
 };
-_Static_assert(CORE_MAX_KEY <= UINT16_MAX && CORE_MAX_NODES <= LOCATION_NOBODY, "they fit");
-struct location_chunk {
-	struct location_chunk *next;
-	size_t used, size;
-	uint8_t data[];
+_Static_assert(sizeof(struct location) == 32 && CORE_MAX_NODES < LOCATION_NOBODY, "they fit");
+struct location_db {
+	uint32_t db_id, n; /* n: how many entries; 0: the place is free */
+	uint8_t key[CORE_TABLE_KEY_SIZE];
 };
-#define LOCATION_CLASSES 128
 struct location_table {
-	struct location **bucket;
+	uint32_t *bucket;
 	size_t buckets, room, half; /* half: the power of 2 that buckets is not below */
 	size_t n;
-	struct location_chunk *chunk;
-	struct alone *alone;
-	struct location *spare[LOCATION_CLASSES]; /* by size, in steps of 8 bytes */
+	struct location **chunk;
+	size_t chunks, chunk_used; /* chunk_used: entries of the last one */
+	uint32_t spare;		   /* entries that are free, by next */
+	struct location_name *names;
+	struct location_db *db;
+	size_t dbs, db_last;
 	uint64_t forgotten_rsn; /* the highest of the records that were deleted: new ones are above */
 	size_t orphans;	     /* offered, and owned by nobody */
 	size_t adopt_bucket; /* where they are looked for next */
@@ -242,7 +247,7 @@ void hint_learn(struct core *c, uint64_t hash, uint32_t giver);
 uint32_t hint_giver(struct core *c, uint64_t hash); /* or CORE_UNKNOWN_PNN */
 
 /* location_table.c */
-struct location *location_known(const struct core *c, uint32_t db_id, struct slice key);
+struct location *location_known(struct core *c, uint32_t db_id, struct slice key);
 struct location *location_get(struct core *c, uint32_t db_id, struct slice key); /* makes it */
 void location_remove(struct core *c, const struct location *l);
 void location_reset(struct core *c);
@@ -252,10 +257,14 @@ static inline bool location_is_orphan(const struct location *l)
 {
 	return !l->is_definitive && l->holder != LOCATION_NOBODY;
 }
-static inline struct slice location_key(const struct location *l)
-{
-	return slice_of(l->key, l->keylen);
-}
+/* An entry's key, while it is_named: always while it is not definitive */
+struct slice location_key(const struct location *l);
+uint32_t location_db_id(const struct core *c, const struct location *l);
+void location_name(struct core *c, struct location *l, struct slice key);
+void location_unname(struct core *c, struct location *l);
+/* The entries of a bucket: NULL behind the last one */
+struct location *location_in_bucket(const struct core *c, size_t bucket);
+struct location *location_next(const struct core *c, const struct location *l);
 
 /* location.c */
 void location_request(struct core *c, const struct packet *p);
@@ -267,7 +276,7 @@ void location_tick(struct core *c);
 uint64_t location_deadline(const struct core *c);
 
 /* For deletion. Definitive, at that holder, and nobody waits: */
-bool location_is_settled(const struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
+bool location_is_settled(struct core *c, uint32_t db_id, struct slice key, uint32_t holder,
 			 bool *is_sole);
 void location_raise(struct core *c, uint32_t db_id, struct slice key, uint64_t rsn);
 /* The record is absent; one that is made later has a higher rsn */

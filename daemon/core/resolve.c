@@ -28,7 +28,7 @@ enum has { HAS_NOTHING, HAS_COPY, HAS_IT };
 /* The place of this entry's resolution, or where one would be put */
 static struct resolution **resolve_find(struct core *c, const struct location *l)
 {
-	struct resolution **at = &c->resolution[l->hash % RESOLUTION_BUCKETS];
+	struct resolution **at = &c->resolution[l->print % RESOLUTION_BUCKETS];
 
 	while (*at != NULL && (*at)->location != l)
 		at = &(*at)->next;
@@ -76,7 +76,9 @@ void resolve_settle(struct core *c)
 static void resolve_ask(struct core *c, struct resolution *r)
 {
 	const struct location *l = r->location;
-	struct packet p = { .type = PACKET_WHOHAS, .db_id = l->db_id, .key = location_key(l) };
+	struct packet p = { .type = PACKET_WHOHAS,
+			    .db_id = location_db_id(c, l),
+			    .key = location_key(l) };
 
 	for (size_t i = 0; i < c->active_n; i++) {
 		uint32_t pnn = c->active[i].pnn;

@@ -276,7 +276,8 @@ static bool engine_start_core(struct engine *e, const struct helpers_persisted *
 		    "this node's ring0 address cannot be found: set the option address");
 		return false;
 	}
-	if (gnutls_rnd(GNUTLS_RND_KEY, config.key, sizeof(config.key)) != 0) {
+	if (gnutls_rnd(GNUTLS_RND_KEY, config.key, sizeof(config.key)) != 0 ||
+	    gnutls_rnd(GNUTLS_RND_KEY, config.table_key, sizeof(config.table_key)) != 0) {
 		engine_stop(e, REASON_ENGINE_RESTARTING, "no random numbers");
 		return false;
 	}
@@ -284,6 +285,7 @@ static bool engine_start_core(struct engine *e, const struct helpers_persisted *
 	store_find_persistent(e);
 	rc = e->transport_ops->open(e, &config);
 	gnutls_memset(config.key, 0, sizeof(config.key));
+	gnutls_memset(config.table_key, 0, sizeof(config.table_key));
 	if (rc != 0) {
 		char what[CORE_NAME_SIZE + 64];
 

@@ -21,7 +21,7 @@ pkglibexec_PROGRAMS += cotdb-engine
 cotdb_engine_SOURCES = daemon/io/engine.c
 cotdb_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(GNUTLS_CFLAGS)
 cotdb_engine_LDADD = libio.a libclient.a libio.a libcore.a libdaemon.a libcotdb-base.a \
-	$(QB_LIBS) $(CPG_LIBS) $(QUORUM_LIBS) $(CMAP_LIBS) $(TDB_LIBS) $(GNUTLS_LIBS) $(JSON_LIBS) \
+	$(QB_LIBS) $(CPG_LIBS) $(QUORUM_LIBS) $(CMAP_LIBS) $(TDB_LIBS) $(GNUTLS_LIBS) $(SODIUM_LIBS) $(JSON_LIBS) \
 	-lcorosync_common
 
 # The client socket and the controls: for cotdb-engine and for the tests

@@ -5,7 +5,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/fault.c tests/sim/fencer.c tests/sim/link.c tests/sim/lock.c tests/sim/main.c tests/sim/node.c \
 	tests/sim/random.c tests/sim/replica.c tests/sim/scenario.c tests/sim/sim.h tests/sim/store.c \
 	tests/sim/traverse.c
-tests_sim_sim_LDADD = libcore.a libdaemon.a libcotdb-base.a $(QB_LIBS)
+tests_sim_sim_LDADD = libcore.a libdaemon.a libcotdb-base.a $(QB_LIBS) $(SODIUM_LIBS)
 # 200 seeds
 TESTS += tests/sim/sim
 EXTRA_DIST += tests/sim/README tests/sim/test-bugs

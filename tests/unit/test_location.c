@@ -12,7 +12,7 @@ enum { MANY = 50000, DB = 5, OTHER_DB = 6 };
 
 static struct slice key_of(char *text, uint32_t i)
 {
-	/* of many lengths, and some so long that they are in no chunk */
+	/* of many lengths */
 	int len = snprintf(text, 4096, "%0*u", 8 + (int)(i % 61) + (i % 1000 == 0 ? 1500 : 0), i);
 
 	return slice_of(text, (size_t)len);
@@ -25,6 +25,8 @@ static void expect_holder(struct core *c, uint32_t db_id, uint32_t i, uint32_t h
 
 	assert_non_null(l);
 	assert_true(l->is_definitive);
+	assert_false(l->is_named); /* nobody has to be told its key any more */
+	assert_int_equal(location_db_id(c, l), db_id);
 	assert_int_equal(l->holder, holder);
 	assert_int_equal(l->rsn, rsn);
 }
@@ -86,8 +88,14 @@ static void test_closed_and_reset(void **state)
 		expect_holder(c, DB, i, i % 2, 100 + i);
 		assert_null(location_known(c, OTHER_DB, key_of(text, i)));
 	}
+	/* another takes its number */
+	location_learn(c, OTHER_DB + 1, key_of(text, 1), 1, 7);
+	expect_holder(c, OTHER_DB + 1, 1, 1, 7);
+	assert_int_equal(c->locations.dbs, 2);
+	location_offer(c, DB, key_of(text, MANY), 1, 7);
 	location_reset(c);
 	assert_int_equal(c->locations.n, 0);
+	assert_null(c->locations.names);
 	assert_null(location_known(c, DB, key_of(text, 1)));
 	fill(c);
 	core_free(c);
@@ -105,6 +113,11 @@ static void test_orphans_while_growing(void **state)
 	c->is_recovering = false;
 	for (; i < 3000; i++)
 		location_offer(c, DB, key_of(text, i), 0, 9);
+	for (uint32_t k = 0; k < 3000; k++) {
+		const struct location *l = location_known(c, DB, key_of(text, k));
+
+		assert_true(l->is_named && slice_equal(location_key(l), key_of(text, k)));
+	}
 	assert_int_equal(c->locations.orphans, 3000);
 	while (c->locations.orphans > 0) {
 		size_t orphans = c->locations.orphans;
@@ -118,8 +131,9 @@ static void test_orphans_while_growing(void **state)
 	for (uint32_t k = 0; k < 3000; k++) {
 		const struct location *l = location_known(c, DB, key_of(text, k));
 
-		assert_true(l != NULL && l->is_definitive && l->holder == 0);
+		assert_true(l != NULL && l->is_definitive && !l->is_named && l->holder == 0);
 	}
+	assert_null(c->locations.names);
 	core_free(c);
 }
 
