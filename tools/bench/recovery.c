@@ -38,8 +38,10 @@
 enum probe { LOCAL, PLAIN, REMOTE, NEW, PROBES };
 static const char *const probe_names[] = { "local", "plain", "remote", "new" };
 
+#define ENDS_MAX 1000000U
 struct probe_result {
 	uint64_t operations, longest_ns, longest_end_us; /* since the epoch */
+	uint64_t *end_us;				 /* of each, ENDS_MAX at most */
 	bool is_ok;
 };
 
@@ -249,7 +251,7 @@ static void probe_run(struct client *c, enum probe which, struct probe_result *r
 	uint64_t end_ns = bench_now_ns() + (uint64_t)(c->o->seconds * 1e9);
 
 	while (bench_now_ns() < end_ns && !bench_is_interrupted()) {
-		uint64_t begin_ns = bench_now_ns(), took_ns;
+		uint64_t begin_ns = bench_now_ns(), took_ns, now_us;
 		int error = probe_step(c, which);
 
 		if (error != 0) {
@@ -257,30 +259,79 @@ static void probe_run(struct client *c, enum probe which, struct probe_result *r
 			return;
 		}
 		took_ns = bench_now_ns() - begin_ns;
+		now_us = wall_us();
+		if (result->operations < ENDS_MAX)
+			result->end_us[result->operations] = now_us;
 		result->operations++;
 		if (took_ns > result->longest_ns) {
 			result->longest_ns = took_ns;
-			result->longest_end_us = wall_us();
+			result->longest_end_us = now_us;
 		}
 		(void)nanosleep(&pace, NULL);
 	}
 	result->is_ok = true;
 }
 
+static size_t ends_of(const struct probe_result *r)
+{
+	return r->operations < ENDS_MAX ? (size_t)r->operations : ENDS_MAX;
+}
+
+static bool result_write(int fd, const struct probe_result *r)
+{
+	const char *p = (const char *)r->end_us;
+	size_t left = ends_of(r) * sizeof(*r->end_us);
+
+	if (write(fd, r, sizeof(*r)) != (ssize_t)sizeof(*r))
+		return false;
+	while (left > 0) {
+		ssize_t n = write(fd, p, left);
+
+		if (n <= 0)
+			return false;
+		p += n;
+		left -= (size_t)n;
+	}
+	return true;
+}
+
+static bool result_read(int fd, struct probe_result *r)
+{
+	size_t left;
+	char *p;
+
+	if (read(fd, r, sizeof(*r)) != (ssize_t)sizeof(*r))
+		return false;
+	left = ends_of(r) * sizeof(*r->end_us);
+	r->end_us = calloc(1, left + 1);
+	p = (char *)r->end_us;
+	while (left > 0 && p != NULL) {
+		ssize_t n = read(fd, p, left);
+
+		if (n <= 0)
+			return false;
+		p += n;
+		left -= (size_t)n;
+	}
+	return p != NULL && r->is_ok;
+}
+
 /* Its process: says when it is ready, and is told when all are */
 static void probe_main(const struct bench_options *o, enum probe which, int in, int out)
 {
 	struct client c = { .o = o };
-	struct probe_result result = { 0 };
+	struct probe_result result = { .end_us = calloc(ENDS_MAX, sizeof(uint64_t)) };
 	char x = 0;
 	bool is_ready;
 
+	if (result.end_us == NULL)
+		_exit(EXIT_FAILURE);
 	is_ready = which == PLAIN
 		       ? plain_make(&c)
 		       : client_connect(&c, 0) && (which != REMOTE || client_connect(&c, 1));
 	if (is_ready && write(out, &x, 1) == 1 && read(in, &x, 1) == 1)
 		probe_run(&c, which, &result);
-	if (write(out, &result, sizeof(result)) != (ssize_t)sizeof(result))
+	if (!result_write(out, &result))
 		_exit(EXIT_FAILURE);
 	_exit(result.is_ok ? EXIT_SUCCESS : EXIT_FAILURE);
 }
@@ -335,8 +386,12 @@ static void print(const struct bench_options *o, const struct probe_result resul
 		       probe_names[i], r->operations, (double)r->longest_ns / 1e6,
 		       r->longest_end_us);
 	}
-	if (o->is_json)
-		puts("}");
+	if (!o->is_json)
+		return;
+	printf(",\"remote_ends_us\":[");
+	for (size_t i = 0; i < ends_of(&results[REMOTE]); i++)
+		printf("%s%" PRIu64, i > 0 ? "," : "", results[REMOTE].end_us[i]);
+	puts("]}");
 }
 
 static bool probes_run(const struct bench_options *o, struct probe_result results[PROBES])
@@ -374,11 +429,7 @@ static bool probes_run(const struct bench_options *o, struct probe_result result
 			close(to[i][1]);
 	}
 	for (int i = 0; i < PROBES; i++) {
-		if (!is_ok ||
-		    read(from[i][0], &results[i], sizeof(results[i])) !=
-			(ssize_t)sizeof(results[i]) ||
-		    !results[i].is_ok)
-			is_ok = false;
+		is_ok = is_ok && result_read(from[i][0], &results[i]);
 	}
 	return is_ok;
 }
@@ -386,14 +437,17 @@ static bool probes_run(const struct bench_options *o, struct probe_result result
 int bench_recovery(const struct bench_options *o)
 {
 	struct probe_result results[PROBES] = { 0 };
+	bool is_ok;
 
 	if (o->sockets_n < 2) {
 		fputs("cotdb-bench: recovery needs two sockets or more\n", stderr);
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (!fill_all(o) || !probes_run(o, results))
-		return EXIT_FAILURE;
-	print(o, results);
-	return EXIT_SUCCESS;
+	is_ok = fill_all(o) && probes_run(o, results);
+	if (is_ok)
+		print(o, results);
+	for (int i = 0; i < PROBES; i++)
+		free(results[i].end_us);
+	return is_ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
