@@ -96,6 +96,9 @@ static int incarnations_read(struct cursor *m, struct incarnation **list, size_t
 	return 0;
 }
 
+/* Older daemons take any of them for the first, which counts for who is active: the second is told by others */
+enum { STATE_LEADER = 1, STATE_OUTSIDE = 2 };
+
 void control_send_state(struct core *c)
 {
 	struct writer w = control_view(c, CONTROL_STATE,
@@ -108,7 +111,8 @@ void control_send_state(struct core *c)
 	writer_u32(&w, CORE_PROTOCOL_MAX);
 	writer_u32(&w, c->generation);
 	writer_u32(&w, c->active_generation);
-	writer_u8(&w, c->active_generation != 0 && c->leader == c->self);
+	writer_u8(&w, (uint8_t)((c->active_generation != 0 && c->leader == c->self ? STATE_LEADER : 0) |
+				(c->was_outside ? STATE_OUTSIDE : 0)));
 	writer_u32(&w, c->topology);
 	writer_u64(&w, c->view.round);
 	writer_text(&w, self->name);
@@ -237,7 +241,7 @@ static int state_read_dbs(struct member *m, struct cursor *s)
 static int state_read(struct core *c, struct member *m, struct cursor *s)
 {
 	uint32_t min, max, topology;
-	uint8_t is_leader;
+	uint8_t is;
 
 	if (m->has_state) {
 		view_restart(c, "a member's state of an earlier view came late");
@@ -245,10 +249,11 @@ static int state_read(struct core *c, struct member *m, struct cursor *s)
 	}
 	if (cursor_u64(s, &m->boot_id) || m->boot_id == 0 || cursor_u32(s, &min) ||
 	    cursor_u32(s, &max) || cursor_u32(s, &m->last_generation) ||
-	    cursor_u32(s, &m->active_generation) || cursor_u8(s, &is_leader) ||
+	    cursor_u32(s, &m->active_generation) || cursor_u8(s, &is) ||
 	    cursor_u32(s, &topology) || cursor_u64(s, &m->round))
 		return -EBADMSG;
-	m->is_leader = is_leader != 0;
+	m->is_leader = (is & STATE_LEADER) != 0;
+	m->is_outside = (is & STATE_OUTSIDE) != 0;
 	m->topology = topology < REASON_COUNT ? (enum reason)topology : REASON_TOPOLOGY;
 	m->protocol_max = max;
 	m->is_compatible = min <= CORE_PROTOCOL_MAX && max >= CORE_PROTOCOL_MIN;

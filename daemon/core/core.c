@@ -92,15 +92,16 @@ struct core *core_new(const struct core_config *config, const struct core_ops *o
 	c->leader = CORE_UNKNOWN_PNN;
 	view_init(c);
 	c->topology = REASON_NO_PACEMAKER;
-	c->generation = config->last_generation;
+	c->generation = config->past.generation;
+	c->was_outside = config->past.is_outside;
 	c->reason = REASON_STARTING;
 	c->parked_due_ms = UINT64_MAX;
-	if (config->last_active_n > 0) {
-		c->known_n = config->last_active_n;
+	if (config->past.n > 0) {
+		c->known_n = config->past.n;
 		c->known = core_alloc(c->known_n * sizeof(*c->known));
-		memcpy(c->known, config->last_active, c->known_n * sizeof(*c->known));
+		memcpy(c->known, config->past.active, c->known_n * sizeof(*c->known));
 	}
-	c->config.last_active = NULL;
+	c->config.past.active = NULL;
 	self = node_get(c, c->self);
 	self->boot_id = config->self.boot_id;
 	self->is_connected = true;

@@ -47,6 +47,14 @@ static inline bool incarnation_is_in(const struct incarnation *list, size_t n, s
 	return false;
 }
 
+/* What a node knows of the newest generation when it starts again */
+struct core_past {
+	uint32_t generation;
+	bool is_outside; /* it was not in that: others have told it. It may lack what was committed there. */
+	const struct incarnation *active; /* who is or may be active in it; of one node there may be several */
+	size_t n;
+};
+
 /* CTDB's record header (database.md): in front of every value in a TDB */
 struct record_header {
 	uint64_t rsn;
@@ -232,7 +240,7 @@ struct core_ops {
 
 	/* Keep over a restart (each ACTIVATE): who may be active in the newest generation.
 	 * core_persisted() follows; of several in a row, for the last one at least. */
-	void (*persist)(void *world, uint32_t generation, const struct incarnation *active, size_t n);
+	void (*persist)(void *world, const struct core_past *past);
 	/* What core_leave() has begun is over: nothing is called after this. Whatever it says, this engine
 	 * ends now, and its databases are retired. */
 	void (*drained)(void *world, enum core_drain_end how);
@@ -309,10 +317,7 @@ struct core_config {
 	bool fences_at_once; /* a lost node's fencing is asked for now, not after fence_grace */
 	uint32_t nodes; /* in corosync's nodelist, whatever runs there; 0: not known */
 	uint32_t state_timeout_ms, peer_timeout_ms, lock_timeout_ms, fence_grace_ms, revoke_timeout_ms;
-	/* What persist() was last given, 0 and NULL on a first start. Borrowed until return. */
-	uint32_t last_generation;
-	const struct incarnation *last_active;
-	size_t last_active_n;
+	struct core_past past; /* what persist() was last given; all 0 on a first start. Borrowed until return */
 	enum core_bug bug; /* simulator only: planted on purpose */
 };
 

@@ -73,16 +73,18 @@ static bool view_is_few(const struct core *c)
 	return view_is_cold(c) && !view_is_majority(c);
 }
 
-/* This node knows of a newer generation than its own last one, and nobody is here who was in it: what was
- * committed in that is not here either */
+/* This node was not in the newest generation that it knows of, and nobody is here who was: what was
+ * committed in that is not here either. Who has only heard of it, too, does not count. */
 static bool view_is_behind(const struct core *c)
 {
 	if (!c->was_outside)
 		return false;
-	for (size_t i = 0; i < c->view.n; i++)
-		if (c->view.member[i].pnn != c->self &&
-		    c->view.member[i].last_generation >= c->generation)
+	for (size_t i = 0; i < c->view.n; i++) {
+		const struct member *m = &c->view.member[i];
+
+		if (m->has_state && !m->is_outside && m->last_generation >= c->generation)
 			return false;
+	}
 	return true;
 }
 

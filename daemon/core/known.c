@@ -19,9 +19,12 @@
 
 /* The list, which it takes, becomes what we know; a fencing of one that is new in it counts from
  * now on. It outlives this process. */
-static void known_take(struct core *c, uint32_t generation, struct incarnation *list, size_t n)
+static void known_take(struct core *c, uint32_t generation, bool is_outside, struct incarnation *list,
+		       size_t n)
 {
-	bool is_changed = generation != c->generation || n != c->known_n;
+	const struct core_past past = { generation, is_outside, list, n };
+	bool is_changed = generation != c->generation || n != c->known_n ||
+			  is_outside != c->was_outside;
 
 	for (size_t i = 0; i < n; i++) {
 		if (incarnation_is_in(c->known, c->known_n, list[i]))
@@ -34,8 +37,9 @@ static void known_take(struct core *c, uint32_t generation, struct incarnation *
 	c->known = list;
 	c->known_n = n;
 	c->generation = generation;
+	c->was_outside = is_outside;
 	if (is_changed)
-		c->ops->persist(c->world, generation, list, n);
+		c->ops->persist(c->world, &past);
 }
 
 void known_replace(struct core *c, uint32_t generation, const struct incarnation *list, size_t n)
@@ -44,9 +48,8 @@ void known_replace(struct core *c, uint32_t generation, const struct incarnation
 
 	if (n > 0)
 		memcpy(copy, list, n * sizeof(*copy));
-	known_take(c, generation, copy, n);
+	known_take(c, generation, !incarnation_is_in(list, n, c->config.self), copy, n);
 	c->started_n = 0;
-	c->was_outside = !incarnation_is_in(list, n, c->config.self);
 }
 
 /* Not worth knowing: it has ended, or its node is here as another incarnation */
@@ -90,6 +93,7 @@ static void started_expire(struct core *c)
 /* A member has told its STATE */
 void known_learn(struct core *c, const struct member *m)
 {
+	bool is_newer = m->last_generation > c->generation;
 	struct incarnation *list;
 	size_t n = c->known_n;
 
@@ -107,9 +111,7 @@ void known_learn(struct core *c, const struct member *m)
 	if (n > 0)
 		memcpy(list, c->known, n * sizeof(*list));
 	n = known_add(c, list, n, m);
-	c->was_outside |= m->last_generation > c->generation;
-	known_take(c, m->last_generation > c->generation ? m->last_generation : c->generation, list,
-		   n);
+	known_take(c, is_newer ? m->last_generation : c->generation, is_newer || c->was_outside, list, n);
 }
 
 void core_started(struct core *c, struct incarnation inc)
@@ -143,7 +145,7 @@ void known_settle(struct core *c)
 	for (size_t i = 0; i < v->n; i++)
 		if (v->member[i].last_generation >= (active != 0 ? active : newest))
 			n = known_add(c, list, n, &v->member[i]);
-	known_take(c, newest, list, n);
+	known_take(c, newest, c->was_outside, list, n);
 	started_expire(c);
 }
 

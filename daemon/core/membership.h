@@ -77,6 +77,7 @@ struct member {
 	bool has_told_links;		    /* as joiner */
 	uint64_t cut[CORE_MAX_NODES / 64]; /* with whom it cannot exchange data */
 	bool is_leader; /* of active_generation */
+	bool is_outside; /* it was not in last_generation */
 	bool is_compatible;
 	bool has_failed_lock; /* as leader of this view */
 	enum reason topology;

@@ -11,8 +11,8 @@ struct node;
 /* Between nodes. 1 was what came before the first release. */
 #define CORE_PROTOCOL_MIN 2
 #define CORE_PROTOCOL_MAX 5
-/* Used when all members know it: 3: LINKS (link.c), DRAIN (drain.c); 4: WIPE (wipe.c); with those that do: 5:
- * PROBE (link.c) */
+/* Used when all members know it: 3: LINKS (link.c); 4: WIPE (wipe.c); with those that do: 3: DRAIN (drain.c);
+ * 5: PROBE (link.c) */
 
 /* ---- session.c ---- */
 

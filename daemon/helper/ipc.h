@@ -31,12 +31,12 @@
 enum ipc_type {
 	/* engine -> supervisor */
 	IPC_HEARTBEAT = 1,  /* (none): each second, from the loop */
-	IPC_PERSIST,        /* u32 generation, u32 n, n x (u32 pnn, u64 boot id): on disk, atomically */
+	IPC_PERSIST,        /* u32 generation, u8 is_outside, u32 n, n x (u32 pnn, u64 boot id): on disk, atomically */
 	IPC_ENGINE_STATE,   /* u32 reason, u32 is_active, u32 generation, u32 leader pnn, text */
 	IPC_ENGINE_LAST,    /* u32 reason, text: I end now, because */
 	IPC_CLIENT,         /* u32 pid, u32 is_connected: for the killing of holders */
 	/* supervisor -> engine */
-	IPC_PERSISTED = 32, /* u32 generation, u32 n, n x (u32 pnn, u64 boot id): first packet, what is on disk */
+	IPC_PERSISTED = 32, /* u32 generation, u8 is_outside, u32 n, n x (u32 pnn, u64 boot id): first packet, what is on disk */
 	IPC_STOP,           /* (none) */
 	IPC_RESOLVED,       /* u32 pnn, u64 boot id, u32 is_left: a supervisor has said LEFT or REVOKED */
 	IPC_SUPERVISOR,     /* u32 pnn, u32: a supervisor is not in the group (0), is (1), has told what it runs (2) */

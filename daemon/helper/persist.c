@@ -4,11 +4,12 @@
  *
  *   cotdb-state 1
  *   generation 17
+ *   outside
  *   node 0 9e3779b97f4a7c15
  *   over 1 7f4a7c159e3779b9
  *   sum 5d1c6f8e0a1b2c3d
  *
- * over is a node's incarnation that has left, or was revoked. sum is FNV-1a (64 bits) over all that
+ * outside is there when this node was not in that generation. over is a node's incarnation that has left, or was revoked. sum is FNV-1a (64 bits) over all that
  * precedes it. What is not exactly so is refused: to guess here could mean not to wait for a node
  * that still writes.
  */
@@ -26,6 +27,7 @@
 
 #define PERSIST_NAME	 "generation"
 #define PERSIST_HEAD	 "cotdb-state 1\n"
+#define PERSIST_OUTSIDE	 "outside\n"
 #define PERSIST_MAX_SIZE (128U * 1024)
 
 static uint64_t fnv1a(const char *p, size_t len)
@@ -98,7 +100,8 @@ int persist_write(const char *dir, const struct persist *p)
 		rc = -EINVAL;
 		goto out;
 	}
-	text_add(&t, PERSIST_HEAD "generation %" PRIu32 "\n", p->generation);
+	text_add(&t, PERSIST_HEAD "generation %" PRIu32 "\n%s", p->generation,
+		 p->is_outside ? PERSIST_OUTSIDE : "");
 	for (size_t i = 0; i < p->n; i++)
 		text_add(&t, "%s %" PRIu32 " %016" PRIx64 "\n", p->is_over[i] ? "over" : "node",
 			 p->active[i].pnn, p->active[i].boot_id);
@@ -189,6 +192,7 @@ static int text_parse(const char *text, size_t len, struct persist *p)
 	    word_take(&at, "\n") != 0)
 		return -EBADMSG;
 	p->generation = (uint32_t)v;
+	p->is_outside = word_take(&at, PERSIST_OUTSIDE) == 0;
 	while (strncmp(at, "sum ", 4) != 0) {
 		if (node_take(&at, p) != 0)
 			return -EBADMSG;

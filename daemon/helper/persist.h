@@ -14,6 +14,7 @@
 
 struct persist {
 	uint32_t generation; /* 0 and n 0: there never was one */
+	bool is_outside;     /* this node was not in it */
 	size_t n;
 	struct incarnation active[CORE_MAX_NODES]; /* of one node there may be several */
 	bool is_over[CORE_MAX_NODES];		   /* it has left, or was revoked */

@@ -108,6 +108,7 @@ static void engine_tell_all(struct supervisor *s)
 	struct writer w = ipc_begin(buf, IPC_PERSISTED);
 
 	writer_u32(&w, s->persisted.generation);
+	writer_u8(&w, s->persisted.is_outside);
 	writer_u32(&w, (uint32_t)s->persisted.n);
 	for (size_t i = 0; i < s->persisted.n; i++) {
 		writer_u32(&w, s->persisted.active[i].pnn);
@@ -125,10 +126,13 @@ static void engine_tell_all(struct supervisor *s)
 static int persist_take(struct supervisor *s, struct cursor *c)
 {
 	struct persist p = { 0 };
+	uint8_t is_outside;
 	uint32_t n;
 
-	if (cursor_u32(c, &p.generation) || cursor_u32(c, &n) || n > CORE_MAX_NODES)
+	if (cursor_u32(c, &p.generation) || cursor_u8(c, &is_outside) || cursor_u32(c, &n) ||
+	    n > CORE_MAX_NODES)
 		return -EBADMSG;
+	p.is_outside = is_outside != 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if (cursor_u32(c, &p.active[i].pnn) || p.active[i].pnn >= CORE_MAX_NODES ||
 		    cursor_u64(c, &p.active[i].boot_id))

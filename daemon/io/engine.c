@@ -259,9 +259,8 @@ static bool engine_start_core(struct engine *e, const struct helpers_persisted *
 		.lock_timeout_ms = (uint32_t)o->number[OPTION_lock_timeout],
 		.fence_grace_ms = (uint32_t)o->number[OPTION_fence_grace],
 		.revoke_timeout_ms = (uint32_t)o->number[OPTION_revoke_timeout],
-		.last_generation = persisted->generation,
-		.last_active = persisted->active,
-		.last_active_n = persisted->n,
+		.past = { persisted->generation, persisted->is_outside, persisted->active,
+			  persisted->n },
 	};
 	int rc = 0;
 

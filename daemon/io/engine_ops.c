@@ -249,9 +249,9 @@ static void op_fence_request(void *world, struct incarnation inc)
 	helpers_fence_request(world, inc);
 }
 
-static void op_persist(void *world, uint32_t generation, const struct incarnation *active, size_t n)
+static void op_persist(void *world, const struct core_past *past)
 {
-	helpers_persist(world, generation, active, n);
+	helpers_persist(world, past);
 }
 
 /* The core has said in the log how it ended */

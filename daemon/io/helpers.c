@@ -180,7 +180,7 @@ static void supervisor_heartbeat(void *data)
 static int supervisor_first_packet(struct helpers_persisted *persisted)
 {
 	struct pollfd p = { .fd = IPC_FD, .events = POLLIN };
-	uint8_t buf[IPC_MAX];
+	uint8_t buf[IPC_MAX], is_outside;
 	struct cursor c;
 	uint32_t n;
 	int rc;
@@ -193,9 +193,10 @@ static int supervisor_first_packet(struct helpers_persisted *persisted)
 	rc = ipc_receive(IPC_FD, buf, &c);
 	if (rc < 0)
 		return rc;
-	if (rc != IPC_PERSISTED || cursor_u32(&c, &persisted->generation) || cursor_u32(&c, &n) ||
-	    n > CORE_MAX_NODES)
+	if (rc != IPC_PERSISTED || cursor_u32(&c, &persisted->generation) ||
+	    cursor_u8(&c, &is_outside) || cursor_u32(&c, &n) || n > CORE_MAX_NODES)
 		return -EBADMSG;
+	persisted->is_outside = is_outside != 0;
 	for (persisted->n = 0; persisted->n < n; persisted->n++) {
 		struct incarnation *inc = &persisted->active[persisted->n];
 
@@ -268,17 +269,17 @@ void helpers_client(struct engine *e, uint32_t pid, bool is_connected)
 	supervisor_send(e, &w);
 }
 
-void helpers_persist(struct engine *e, uint32_t generation, const struct incarnation *active,
-		     size_t n)
+void helpers_persist(struct engine *e, const struct core_past *past)
 {
 	uint8_t buf[IPC_MAX];
 	struct writer w = ipc_begin(buf, IPC_PERSIST);
 
-	writer_u32(&w, generation);
-	writer_u32(&w, (uint32_t)n);
-	for (size_t i = 0; i < n; i++) {
-		writer_u32(&w, active[i].pnn);
-		writer_u64(&w, active[i].boot_id);
+	writer_u32(&w, past->generation);
+	writer_u8(&w, past->is_outside);
+	writer_u32(&w, (uint32_t)past->n);
+	for (size_t i = 0; i < past->n; i++) {
+		writer_u32(&w, past->active[i].pnn);
+		writer_u64(&w, past->active[i].boot_id);
 	}
 	supervisor_send(e, &w);
 }

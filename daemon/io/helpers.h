@@ -11,6 +11,7 @@
 /* What the supervisor had on disk from the last ACTIVATE */
 struct helpers_persisted {
 	uint32_t generation;
+	bool is_outside;
 	struct incarnation active[CORE_MAX_NODES];
 	size_t n;
 };
@@ -37,8 +38,7 @@ void helpers_lock_check(struct engine *e);
 void helpers_lock_release(struct engine *e);
 void helpers_fence_watch(struct engine *e, struct incarnation inc);
 void helpers_fence_request(struct engine *e, struct incarnation inc);
-void helpers_persist(struct engine *e, uint32_t generation, const struct incarnation *active,
-		     size_t n);
+void helpers_persist(struct engine *e, const struct core_past *past);
 
 /* For `cotdb status` */
 struct helper_status {

@@ -7,8 +7,9 @@
  * A worker waits where a client holds a chain. So another batch of the same database begins when the
  * one before has ended, or has told nothing for a while: it may be stuck, and what is behind that
  * chain need not be. There is a bound to those of one database, so that what is stuck in one leaves
- * the others' alone. A batch that nobody wants any more ends with its worker. What one batch may
- * queue here is the piece of a record that is not whole yet.
+ * workers to the others. Where there are no more, the batch that is stuck longest gives way, and
+ * begins anew behind those that wait. A batch that nobody wants any more ends with its worker. What
+ * one batch may queue here is the piece of a record that is not whole yet.
  */
 #include "store_private.h"
 
@@ -204,22 +205,80 @@ static struct store_worker *read_worker(struct store *s)
 	return store_worker_free(s, s->reader, STORE_READERS, &read_events, read_worker_restarted);
 }
 
-/* How long another batch of this database has to wait at least; UINT64_MAX: until one has ended */
-static uint64_t db_wait_ms(const struct store *s, const struct store_db *db)
+static bool read_is_stuck(const struct store_read *x)
 {
-	uint64_t now_ms = engine_now_ms();
-	size_t n = 0;
+	return engine_now_ms() - x->moved_ms >= READ_STUCK_MS;
+}
+
+/* Ends one that is stuck, of this database (NULL: of any), which begins anew behind all others */
+static void read_give_way(struct store *s, const struct store_db *db)
+{
+	struct store_read *longest = NULL, **p = &s->reads;
+
+	for (size_t i = 0; i < STORE_READERS; i++) {
+		struct store_read *x = s->reader[i].read;
+
+		if (x != NULL && (db == NULL || x->db == db) && read_is_stuck(x) &&
+		    (longest == NULL || x->moved_ms < longest->moved_ms))
+			longest = x;
+	}
+	if (longest == NULL)
+		return;
+	longest->worker->read = NULL;
+	store_worker_stop(longest->worker);
+	longest->worker = NULL;
+	longest->len = 0;
+	while (*p != longest)
+		p = &(*p)->next;
+	*p = longest->next;
+	longest->next = NULL;
+	while (*p != NULL)
+		p = &(*p)->next;
+	*p = longest;
+}
+
+struct readers_busy {
+	size_t n, stuck_of_db;
+	uint64_t of_db_ms, any_ms; /* when the first of those that are not stuck would be */
+};
+
+static struct readers_busy readers_busy(const struct store *s, const struct store_db *db)
+{
+	struct readers_busy busy = { .of_db_ms = UINT64_MAX, .any_ms = UINT64_MAX };
 
 	for (size_t i = 0; i < STORE_READERS; i++) {
 		const struct store_read *x = s->reader[i].read;
+		uint64_t at_ms = x != NULL ? x->moved_ms + READ_STUCK_MS : UINT64_MAX;
 
-		if (x == NULL || x->db != db)
+		if (x == NULL)
 			continue;
-		if (now_ms - x->moved_ms < READ_STUCK_MS)
-			return x->moved_ms + READ_STUCK_MS - now_ms;
-		n++;
+		busy.n++;
+		if (read_is_stuck(x)) {
+			busy.stuck_of_db += x->db == db;
+			continue;
+		}
+		if (at_ms < busy.any_ms)
+			busy.any_ms = at_ms;
+		if (x->db == db && at_ms < busy.of_db_ms)
+			busy.of_db_ms = at_ms;
 	}
-	return n < READERS_OF_DB ? 0 : UINT64_MAX;
+	return busy;
+}
+
+/* When another batch of this database may begin; 0: now, and then there is room for it */
+static uint64_t read_turn_ms(struct store *s, const struct store_db *db)
+{
+	struct readers_busy busy = readers_busy(s, db);
+
+	if (busy.of_db_ms != UINT64_MAX)
+		return busy.of_db_ms;
+	if (busy.n == STORE_READERS && busy.stuck_of_db < READERS_OF_DB && busy.any_ms != UINT64_MAX)
+		return busy.any_ms;
+	if (busy.stuck_of_db == READERS_OF_DB)
+		read_give_way(s, db);
+	else if (busy.n == STORE_READERS)
+		read_give_way(s, NULL);
+	return 0;
 }
 
 static void read_assign_late(void *data)
@@ -231,11 +290,14 @@ static void read_assign_late(void *data)
 		read_assign(s);
 }
 
-static void read_assign_after(struct store *s, uint64_t ms)
+static void read_assign_at(struct store *s, uint64_t at_ms)
 {
-	if (s->is_read_armed || ms == UINT64_MAX)
+	uint64_t now_ms = engine_now_ms();
+
+	if (s->is_read_armed || at_ms == UINT64_MAX)
 		return;
-	if (qb_loop_timer_add(s->engine->loop, QB_LOOP_HIGH, ms * QB_TIME_NS_IN_MSEC, s,
+	if (qb_loop_timer_add(s->engine->loop, QB_LOOP_HIGH,
+			      (at_ms > now_ms ? at_ms - now_ms : 0) * QB_TIME_NS_IN_MSEC, s,
 			      read_assign_late, &s->read_timer) != 0)
 		fatal(REASON_ENGINE_RESTARTING, "no timer for a traverse");
 	s->is_read_armed = true;
@@ -267,14 +329,14 @@ static void read_assign(struct store *s)
 	uint64_t soonest_ms = UINT64_MAX;
 
 	for (struct store_read *x = s->reads; x != NULL; x = x->next) {
-		uint64_t ms = x->worker == NULL ? db_wait_ms(s, x->db) : UINT64_MAX;
+		uint64_t at_ms = x->worker == NULL ? read_turn_ms(s, x->db) : UINT64_MAX;
 
-		if (ms < soonest_ms && ms != 0)
-			soonest_ms = ms;
-		if (ms == 0 && !read_begin(s, x))
+		if (at_ms < soonest_ms && at_ms != 0)
+			soonest_ms = at_ms;
+		if (at_ms == 0 && !read_begin(s, x))
 			break;
 	}
-	read_assign_after(s, soonest_ms);
+	read_assign_at(s, soonest_ms);
 }
 
 void store_traverse_read(struct engine *e, const struct core_traverse_read *r)
@@ -324,10 +386,10 @@ void store_read_db_closed(struct store *s, struct store_db *db)
 
 	for (; x != NULL; x = next) {
 		next = x->next;
-		if (x->db != db)
-			continue;
-		read_give_up(s, x);
+		if (x->db == db)
+			read_give_up(s, x);
 	}
+	read_assign(s);
 }
 
 void store_read_close(struct store *s)

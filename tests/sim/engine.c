@@ -445,16 +445,18 @@ static void op_fence_request(void *world, struct incarnation inc)
 	vfencer_request(world, inc);
 }
 
-static void op_persist(void *world, uint32_t generation, const struct incarnation *active, size_t n)
+static void op_persist(void *world, const struct core_past *past)
 {
 	struct vengine *e = world;
-	struct vdisk d = { .generation = generation, .n = n };
+	struct vdisk d = { .generation = past->generation, .is_outside = past->is_outside, .n = past->n };
+	const struct incarnation *active = past->active;
+	size_t n = past->n;
 
 	if (n > SIM_DISK)
 		abort();
 	memcpy(d.active, active, n * sizeof(*active));
 	vsupervisor_persist(e->sim, e->node, &d);
-	e->plan_generation = generation;
+	e->plan_generation = past->generation;
 	e->plan_n = n < SIM_NODES ? n : SIM_NODES;
 	memcpy(e->plan, active, e->plan_n * sizeof(*active));
 }
@@ -670,9 +672,9 @@ struct vengine *vengine_start(struct sim *s, struct vnode *n, uint64_t boot_id)
 	config->fence_grace_ms = config->revoke_timeout_ms = 2 * s->timeout_ms;
 	config->fences_at_once = s->seed % 2 == 0 && !s->is_two_node;
 	config->nodes = s->n;
-	config->last_generation = n->supervisor.persisted.generation;
-	config->last_active = n->supervisor.persisted.active;
-	config->last_active_n = n->supervisor.persisted.n;
+	config->past = (struct core_past){ n->supervisor.persisted.generation,
+					   n->supervisor.persisted.is_outside,
+					   n->supervisor.persisted.active, n->supervisor.persisted.n };
 	config->bug = s->options.bug;
 	sim_trace(s, "node %u: engine starts, boot %llx, incarnation %u", n->pnn,
 		  (unsigned long long)e->boot_id, e->number);

@@ -475,6 +475,7 @@ void vlink_free_all(struct sim *s);
 
 struct vdisk {
 	uint32_t generation;
+	bool is_outside;
 	struct incarnation active[SIM_DISK];
 	bool is_over[SIM_DISK];
 	size_t n;

@@ -258,10 +258,10 @@ static void w_fence_request(void *v, struct incarnation inc)
 	(void)inc;
 	((struct world *)v)->fence_requests++;
 }
-static void w_persist(void *v, uint32_t generation, const struct incarnation *active, size_t n)
+static void w_persist(void *v, const struct core_past *past)
 {
-	(void)active, (void)n;
-	((struct world *)v)->persist_generation = generation;
+	((struct world *)v)->persist_generation = past->generation;
+	((struct world *)v)->persist_is_outside = past->is_outside;
 }
 
 static void w_drained(void *v, enum core_drain_end how)
@@ -357,9 +357,7 @@ struct core *node_cold(struct world *w)
 				      .revoke_timeout_ms = 10000,
 				      .peer_timeout_ms = 10000,
 				      .fence_grace_ms = 30000,
-				      .last_generation = 3,
-				      .last_active = active,
-				      .last_active_n = 2 };
+				      .past = { .generation = 3, .active = active, .n = 2 } };
 
 	memset(w, 0, sizeof(*w));
 	w->now = 1000;

@@ -41,6 +41,7 @@ struct world {
 	unsigned int drains, probes;
 	enum core_drain_end drain_end;
 	uint32_t persist_generation; /* the last that was to be kept */
+	bool persist_is_outside;
 };
 
 extern const struct core_member both[2];

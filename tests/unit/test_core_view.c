@@ -608,6 +608,48 @@ static void test_newest_is_not_here(void **state)
 	}
 }
 
+/* Nor when two are here that have only heard of the newest generation; and that outlives an engine */
+static void test_newest_is_hearsay(void **state)
+{
+	static const uint32_t five_nodes[] = { 0, 1, 2, 3, 4 };
+	const size_t at = 9 + 8 + 8; /* last generation, active generation, what it is */
+
+	(void)state;
+	for (uint8_t is_outside = 0; is_outside < 2; is_outside++) {
+		const struct core_ops *ops;
+		struct core_config config;
+		struct states s;
+		struct world w;
+		struct core *c = node_cold(&w);
+
+		core_fencing_rules(c, true, false, 5);
+		core_left(c, (struct incarnation){ 1, PEER_BOOT });
+		core_quorum(c, true, ring, five_nodes, 5);
+		core_membership(c, both, 2, ring);
+		states_of(&s, &w, REASON_NONE);
+		s.theirs[at]++;
+		s.theirs[at + 8] = (uint8_t)(is_outside << 1);
+		states_in(c, &s);
+		assert_true(w.persist_is_outside);
+		assert_int_equal(w.persist_generation, 4);
+		assert_int_equal(w.sent[0] == CONTROL_ACTIVATE, !is_outside);
+		assert_int_equal(reason_of(c) == REASON_COLD_START, is_outside);
+		if (is_outside) {
+			core_fencing_rules(c, true, true, 5); /* an admin knows better */
+			w.now += 100;
+			core_tick(c);
+			assert_int_equal(w.sent[0], CONTROL_ACTIVATE);
+		}
+		config = c->config;
+		ops = c->ops;
+		config.past = (struct core_past){ .generation = 4, .is_outside = true };
+		core_free(c);
+		c = core_new(&config, ops, &w);
+		assert_true(c->was_outside);
+		core_free(c);
+	}
+}
+
 /* The lock's file hangs over many views: the one that counts is tried when there is room */
 static void test_lock_hangs_long(void **state)
 {
@@ -647,6 +689,7 @@ int main(void)
 		cmocka_unit_test(test_fencing_in_turn),
 		cmocka_unit_test(test_fencing_by_few),
 		cmocka_unit_test(test_newest_is_not_here),
+		cmocka_unit_test(test_newest_is_hearsay),
 		cmocka_unit_test(test_lock_hangs_long),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),

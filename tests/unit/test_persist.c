@@ -57,6 +57,7 @@ static void what_is_written_is_read(void **state)
 		memset(&p, 0, sizeof(p));
 		p.generation = UINT32_MAX - (uint32_t)n;
 		p.n = n;
+		p.is_outside = n == 512;
 		for (size_t i = 0; i < n; i++) {
 			p.active[i].pnn = (uint32_t)i;
 			p.active[i].boot_id = UINT64_MAX - i * 7919;
@@ -109,6 +110,7 @@ static void every_damaged_byte_is_noticed(void **state)
 
 	(void)state;
 	p = (struct persist){ .generation = 17,
+			      .is_outside = true,
 			      .n = 2,
 			      .active = { { 0, 0x1234 }, { 5, 99 } },
 			      .is_over = { false, true } };

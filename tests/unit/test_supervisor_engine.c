@@ -95,6 +95,7 @@ static void persist_comes(uint32_t pnn)
 	struct writer w = ipc_begin(buf, IPC_PERSIST);
 
 	writer_u32(&w, 17);
+	writer_u8(&w, 1);
 	writer_u32(&w, 1);
 	writer_u32(&w, pnn);
 	writer_u64(&w, 4711);
@@ -150,6 +151,7 @@ static void nodes_of_a_plan_are_checked(void **state)
 	assert_true(s.engine.fd >= 0);
 	assert_int_equal(marks, 1);
 	assert_int_equal(s.persisted.n, 1);
+	assert_true(s.persisted.is_outside);
 	assert_int_equal(s.persisted.active[0].pnn, CORE_MAX_NODES - 1);
 	persist_comes(CORE_MAX_NODES);
 	assert_int_equal(s.engine.fd, -1);
