@@ -12,11 +12,12 @@
 #include "engine.h"
 
 #include <errno.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <sodium/core.h>
+#include <sodium/randombytes.h>
+#include <sodium/utils.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,16 +276,17 @@ static bool engine_start_core(struct engine *e, const struct helpers_persisted *
 		    "this node's ring0 address cannot be found: set the option address");
 		return false;
 	}
-	if (gnutls_rnd(GNUTLS_RND_KEY, config.key, sizeof(config.key)) != 0 ||
-	    gnutls_rnd(GNUTLS_RND_KEY, config.table_key, sizeof(config.table_key)) != 0) {
+	if (sodium_init() < 0) {
 		engine_stop(e, REASON_ENGINE_RESTARTING, "no random numbers");
 		return false;
 	}
+	randombytes_buf(config.key, sizeof(config.key));
+	randombytes_buf(config.table_key, sizeof(config.table_key));
 	e->core = core_new(&config, &engine_ops, e);
 	store_find_persistent(e);
 	rc = e->transport_ops->open(e, &config);
-	gnutls_memset(config.key, 0, sizeof(config.key));
-	gnutls_memset(config.table_key, 0, sizeof(config.table_key));
+	sodium_memzero(config.key, sizeof(config.key));
+	sodium_memzero(config.table_key, sizeof(config.table_key));
 	if (rc != 0) {
 		char what[CORE_NAME_SIZE + 64];
 

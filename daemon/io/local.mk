@@ -15,13 +15,13 @@ libio_a_SOURCES = \
 	daemon/io/transport_link.c daemon/io/transport_link.h \
 	daemon/io/transport_handshake.c daemon/io/transport_handshake.h
 libio_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS) $(QUORUM_CFLAGS) $(CMAP_CFLAGS) \
-	$(TDB_CFLAGS) $(GNUTLS_CFLAGS)
+	$(TDB_CFLAGS) $(SODIUM_CFLAGS)
 
 pkglibexec_PROGRAMS += cotdb-engine
 cotdb_engine_SOURCES = daemon/io/engine.c
-cotdb_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(GNUTLS_CFLAGS)
+cotdb_engine_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(TDB_CFLAGS) $(SODIUM_CFLAGS)
 cotdb_engine_LDADD = libio.a libclient.a libio.a libcore.a libdaemon.a libcotdb-base.a \
-	$(QB_LIBS) $(CPG_LIBS) $(QUORUM_LIBS) $(CMAP_LIBS) $(TDB_LIBS) $(GNUTLS_LIBS) $(SODIUM_LIBS) $(JSON_LIBS) \
+	$(QB_LIBS) $(CPG_LIBS) $(QUORUM_LIBS) $(CMAP_LIBS) $(TDB_LIBS) $(SODIUM_LIBS) $(JSON_LIBS) \
 	-lcorosync_common
 
 # The client socket and the controls: for cotdb-engine and for the tests

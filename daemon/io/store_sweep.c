@@ -13,6 +13,7 @@
  */
 #include "store_private.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,16 @@ void store_sweep_go_on(struct engine *e)
 		sweep_pause(s, false);
 }
 
+/* What all of that took is given back */
+static void sweeps_over(struct store *s)
+{
+	for (size_t i = 0; i < STORE_SWEEPERS; i++)
+		store_worker_stop(&s->sweeper[i]);
+	free(s->entries);
+	s->entries = NULL;
+	(void)malloc_trim(0);
+}
+
 static int sweep_records(struct store *s, struct store_sweep *x, struct cursor *c)
 {
 	uint32_t n;
@@ -115,7 +126,10 @@ static void sweep_packet(struct channel *ch, enum ipc_type type, struct cursor *
 		sweep_cookie = x->cookie;
 		sweep_remove(s, x);
 		core_sweep_end(s->engine->core, db_id, sweep_cookie);
-		sweep_assign(s);
+		if (s->sweeps == NULL)
+			sweeps_over(s);
+		else
+			sweep_assign(s);
 		return;
 	case IPC_WORK_FAILED:
 		if (cursor_text(c, text, sizeof(text)))

@@ -8,9 +8,11 @@
 #include "transport_handshake.h"
 
 #include <errno.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
+#include <sodium/crypto_auth_hmacsha256.h>
+#include <sodium/utils.h>
 #include <string.h>
+
+_Static_assert(HANDSHAKE_MAC == crypto_auth_hmacsha256_BYTES, "HMAC with SHA-256");
 
 static const char handshake_label[] = "cotdb peer proof 1";
 
@@ -86,7 +88,7 @@ int handshake_mac(const uint8_t connector_key[CORE_KEY_SIZE],
 	uint8_t key[2 * CORE_KEY_SIZE];
 	uint8_t text[sizeof(handshake_label) + 1 + 2 * HANDSHAKE_HELLO_LEN];
 	struct writer w = writer_of(text, sizeof(text));
-	int rc;
+	crypto_auth_hmacsha256_state state;
 
 	writer_bytes(&w, handshake_label, sizeof(handshake_label));
 	writer_u8(&w, (uint8_t)prover);
@@ -94,13 +96,15 @@ int handshake_mac(const uint8_t connector_key[CORE_KEY_SIZE],
 	handshake_hello_body(&w, acceptor);
 	memcpy(key, connector_key, CORE_KEY_SIZE);
 	memcpy(key + CORE_KEY_SIZE, acceptor_key, CORE_KEY_SIZE);
-	rc = w.failed ||
-	     gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, sizeof(key), text, w.len, mac) != 0;
-	gnutls_memset(key, 0, sizeof(key));
-	return rc ? -EIO : 0;
+	crypto_auth_hmacsha256_init(&state, key, sizeof(key));
+	crypto_auth_hmacsha256_update(&state, text, w.len);
+	crypto_auth_hmacsha256_final(&state, mac);
+	sodium_memzero(key, sizeof(key));
+	sodium_memzero(&state, sizeof(state));
+	return w.failed ? -EIO : 0;
 }
 
 bool handshake_mac_equal(const uint8_t mac[HANDSHAKE_MAC], struct slice other)
 {
-	return other.len == HANDSHAKE_MAC && gnutls_memcmp(mac, other.p, HANDSHAKE_MAC) == 0;
+	return other.len == HANDSHAKE_MAC && sodium_memcmp(mac, other.p, HANDSHAKE_MAC) == 0;
 }

@@ -15,9 +15,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/crypto.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sodium/randombytes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -141,7 +141,7 @@ static int link_mac(const struct link *l, const struct peer *p, enum handshake_r
 		   : handshake_mac(p->known.key, own, prover, &l->theirs, &l->own, mac);
 }
 
-static bool link_prepare_hello(struct link *l)
+static void link_prepare_hello(struct link *l)
 {
 	l->own = (struct handshake_hello){
 		.version = HANDSHAKE_VERSION,
@@ -149,7 +149,7 @@ static bool link_prepare_hello(struct link *l)
 		.to_pnn = l->pnn,
 		.boot_id = l->transport->self.boot_id,
 	};
-	return gnutls_rnd(GNUTLS_RND_NONCE, l->own.nonce, HANDSHAKE_NONCE) == 0;
+	randombytes_buf(l->own.nonce, HANDSHAKE_NONCE);
 }
 
 static void link_connected(struct link *l)
@@ -166,10 +166,7 @@ static void link_connected(struct link *l)
 		link_fail(l, NULL);
 		return;
 	}
-	if (!link_prepare_hello(l)) {
-		link_fail(l, "no random numbers");
-		return;
-	}
+	link_prepare_hello(l);
 	l->state = LINK_HELLO;
 	link_poll(l, POLLIN);
 	handshake_hello_encode(&w, &l->own);
@@ -182,7 +179,8 @@ static void link_answer(struct link *l, const struct peer *p)
 	uint8_t buf[LINK_SMALL], mac[HANDSHAKE_MAC];
 	struct writer w = writer_of(buf, sizeof(buf));
 
-	if (!link_prepare_hello(l) || link_mac(l, p, HANDSHAKE_ACCEPTOR, mac) != 0) {
+	link_prepare_hello(l);
+	if (link_mac(l, p, HANDSHAKE_ACCEPTOR, mac) != 0) {
 		link_fail(l, "cryptography failed");
 		return;
 	}

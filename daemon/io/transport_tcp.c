@@ -12,7 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/gnutls.h>
+#include <sodium/utils.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -381,7 +381,7 @@ static void peer_free(struct peer *p)
 		break;
 	}
 	t->peer[p->known.inc.pnn] = NULL;
-	gnutls_memset(&p->known, 0, sizeof(p->known));
+	sodium_memzero(&p->known, sizeof(p->known));
 	free(p);
 }
 
@@ -401,7 +401,7 @@ static void tcp_close(struct engine *e)
 		qb_loop_poll_del(e->loop, t->listen_fd);
 		close(t->listen_fd);
 	}
-	gnutls_memset(t, 0, sizeof(*t));
+	sodium_memzero(t, sizeof(*t));
 	free(t);
 	e->transport = NULL;
 }

@@ -3,12 +3,12 @@
 if HAVE_CMOCKA
 
 io_test_libs = libio.a libdaemon.a libcotdb-base.a \
-	$(QB_LIBS) $(CPG_LIBS) $(QUORUM_LIBS) $(CMAP_LIBS) $(TDB_LIBS) $(GNUTLS_LIBS) $(CMOCKA_LIBS)
+	$(QB_LIBS) $(CPG_LIBS) $(QUORUM_LIBS) $(CMAP_LIBS) $(TDB_LIBS) $(SODIUM_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_transport
 TESTS += tests/unit/test_transport
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c
-tests_unit_test_transport_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(GNUTLS_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_transport_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(SODIUM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_transport_LDADD = $(io_test_libs)
 
 store_tests = tests/unit/test_store tests/unit/test_store_lock tests/unit/test_store_read \
