@@ -39,6 +39,7 @@
 
 #define BATCH_BYTES	 (32U * 1024U)
 #define ENTRY_FIXED	 16U
+#define BATCH_ROOM	 (BATCH_BYTES + CORE_MAX_KEY + ENTRY_FIXED)
 #define ERASES_MAX	 8U
 #define FLAGS_READONLY	 0x0F000000U /* copies for reading have been given out, or this is one */
 #define FLAGS_KEPT	 0xFFU	     /* Samba's own */
@@ -79,9 +80,13 @@ static void batch_add(struct core *c, struct batch *b, uint32_t pnn, uint32_t db
 	if (b->n > 0 && (b->pnn != pnn || b->db_id != db_id || b->n == VACUUM_SLICE ||
 			 b->len + need > BATCH_BYTES))
 		batch_send(c, b);
+	if (b->buf == NULL)
+		b->buf = malloc(BATCH_ROOM);
+	if (b->buf == NULL)
+		abort();
 	b->pnn = pnn;
 	b->db_id = db_id;
-	w = writer_of(b->buf + b->len, BATCH_BYTES + CORE_MAX_KEY - b->len);
+	w = writer_of(b->buf + b->len, BATCH_ROOM - b->len);
 	writer_u64(&w, rsn);
 	writer_u8(&w, (uint8_t)(flags & FLAGS_KEPT));
 	writer_block(&w, key.p, key.len);
@@ -419,14 +424,10 @@ void erase_packet(struct core *c, uint32_t from, const struct packet *p)
 
 void erase_init(struct vacuum *v)
 {
-	struct batch *all[] = { &v->returns, &v->orphans, &v->erases, &v->deletes };
-
 	v->returns.type = PACKET_RETURN;
 	v->orphans.type = PACKET_ORPHAN;
 	v->erases.type = PACKET_ERASE;
 	v->deletes.type = PACKET_DELETE;
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		all[i]->buf = core_alloc(BATCH_BYTES + CORE_MAX_KEY + ENTRY_FIXED);
 }
 
 void erase_drop_all(struct vacuum *v)
