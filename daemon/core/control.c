@@ -96,7 +96,7 @@ static int incarnations_read(struct cursor *m, struct incarnation **list, size_t
 	return 0;
 }
 
-/* Older daemons take any of them for the first, which counts for who is active: the second is told by others */
+/* Older daemons take any of them for the first, which counts for who is active; the second for who is not */
 enum { STATE_LEADER = 1, STATE_OUTSIDE = 2 };
 
 void control_send_state(struct core *c)
@@ -112,7 +112,7 @@ void control_send_state(struct core *c)
 	writer_u32(&w, c->generation);
 	writer_u32(&w, c->active_generation);
 	writer_u8(&w, (uint8_t)((c->active_generation != 0 && c->leader == c->self ? STATE_LEADER : 0) |
-				(c->was_outside ? STATE_OUTSIDE : 0)));
+				(c->active_generation == 0 && c->was_outside ? STATE_OUTSIDE : 0)));
 	writer_u32(&w, c->topology);
 	writer_u64(&w, c->view.round);
 	writer_text(&w, self->name);

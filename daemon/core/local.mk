@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += libcore.a
+libcore_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 libcore_a_SOURCES = \
 	daemon/core/commit.c \
 	daemon/core/control.c \

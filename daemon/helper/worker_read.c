@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * worker_read.c: one batch of records for a traverse (worker_read.h): whole hash chains, each read
- * under its lock, until there is enough. What they hold is copied, and sent when no lock is held: a
+ * under its lock, until there is enough, or it has taken long: who is not done soon after waits for a
+ * lock. What they hold is copied, and sent when no lock is held: a
  * slow engine makes this process wait, never a client. The next batch begins with a chain, so that
  * nothing that clients do between two batches can hide a record that stays where it is.
  */
@@ -9,10 +10,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/ipc.h"
 
 #define READ_ENOUGH_BYTES (64U * 1024U)
+#define READ_LONG_NS	  100000000
+#define CLOCK_CHAINS	  64U /* so often it looks at the clock */
 #define PIECE_BYTES	  (IPC_MAX - 12U) /* behind type and cookie */
 
 struct batch {
@@ -94,18 +98,30 @@ static int batch_send(const struct batch *b, int fd, uint64_t cookie)
 	return rc;
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 int worker_read(int fd, struct tdb_context *tdb, uint64_t cookie, const struct worker_read *r,
 		struct worker_read_result *result)
 {
 	struct batch b = { .want = r, .result = result };
 	uint32_t chain = r->chain, chains = (uint32_t)tdb_hash_size(tdb), end = chains;
+	int64_t end_ns = now_ns() + READ_LONG_NS;
 
 	*result = (struct worker_read_result){ .next_chain = CORE_CHAIN_END };
 	if (r->chains != 0 && chain < chains && r->chains < chains - chain)
 		end = chain + r->chains;
-	for (; b.rc == 0 && chain < end && b.len < READ_ENOUGH_BYTES; chain++)
+	for (; b.rc == 0 && chain < end && b.len < READ_ENOUGH_BYTES; chain++) {
+		if (chain != r->chain && chain % CLOCK_CHAINS == 0 && now_ns() >= end_ns)
+			break;
 		if (tdb_traverse_chain(tdb, chain, batch_record, &b) < 0 && b.rc == 0)
 			b.rc = -EIO;
+	}
 	if (chain < chains)
 		result->next_chain = chain;
 	if (b.rc == 0)

@@ -14,6 +14,7 @@
 #include "store_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include "daemon/fatal.h"
@@ -28,6 +29,7 @@ struct store_read {
 	struct core_traverse_read want;
 	struct store_worker *worker;
 	uint64_t moved_ms; /* when its worker got it, or told something of it */
+	uint64_t stuck_ms; /* ... so long after that it is stuck */
 	uint8_t *part;	   /* of an entry: its bytes so far */
 	size_t len, size;
 };
@@ -207,10 +209,19 @@ static struct store_worker *read_worker(struct store *s)
 
 static bool read_is_stuck(const struct store_read *x)
 {
-	return engine_now_ms() - x->moved_ms >= READ_STUCK_MS;
+	return engine_now_ms() - x->moved_ms >= x->stuck_ms;
 }
 
-/* Ends one that is stuck, of this database (NULL: of any), which begins anew behind all others */
+/* What it has told is not read yet */
+static bool read_has_told(const struct store_read *x)
+{
+	struct pollfd p = { .fd = x->worker->channel.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Ends one that is stuck, of this database (NULL: of any), which begins anew behind all others, and is
+ * given more time then: it may be slow */
 static void read_give_way(struct store *s, const struct store_db *db)
 {
 	struct store_read *longest = NULL, **p = &s->reads;
@@ -219,7 +230,7 @@ static void read_give_way(struct store *s, const struct store_db *db)
 		struct store_read *x = s->reader[i].read;
 
 		if (x != NULL && (db == NULL || x->db == db) && read_is_stuck(x) &&
-		    (longest == NULL || x->moved_ms < longest->moved_ms))
+		    !read_has_told(x) && (longest == NULL || x->moved_ms < longest->moved_ms))
 			longest = x;
 	}
 	if (longest == NULL)
@@ -228,6 +239,7 @@ static void read_give_way(struct store *s, const struct store_db *db)
 	store_worker_stop(longest->worker);
 	longest->worker = NULL;
 	longest->len = 0;
+	longest->stuck_ms *= 2;
 	while (*p != longest)
 		p = &(*p)->next;
 	*p = longest->next;
@@ -248,7 +260,7 @@ static struct readers_busy readers_busy(const struct store *s, const struct stor
 
 	for (size_t i = 0; i < STORE_READERS; i++) {
 		const struct store_read *x = s->reader[i].read;
-		uint64_t at_ms = x != NULL ? x->moved_ms + READ_STUCK_MS : UINT64_MAX;
+		uint64_t at_ms = x != NULL ? x->moved_ms + x->stuck_ms : UINT64_MAX;
 
 		if (x == NULL)
 			continue;
@@ -352,6 +364,7 @@ void store_traverse_read(struct engine *e, const struct core_traverse_read *r)
 		fatal(REASON_ENGINE_RESTARTING, "no memory for a traverse");
 	x->db = db;
 	x->want = *r;
+	x->stuck_ms = READ_STUCK_MS;
 	while (*tail != NULL)
 		tail = &(*tail)->next;
 	*tail = x;

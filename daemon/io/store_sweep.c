@@ -188,7 +188,7 @@ static void sweep_assign(struct store *s)
 	}
 }
 
-void store_sweep_db_closed(struct store *s, struct store_db *db)
+static void sweep_forget(struct store *s, const struct store_db *db)
 {
 	struct store_sweep *x = s->sweeps, *next;
 
@@ -202,6 +202,15 @@ void store_sweep_db_closed(struct store *s, struct store_db *db)
 		x->worker = NULL;
 		sweep_remove(s, x);
 	}
+}
+
+void store_sweep_db_closed(struct store *s, struct store_db *db)
+{
+	bool has_swept = s->sweeps != NULL;
+
+	sweep_forget(s, db);
+	if (has_swept && s->sweeps == NULL)
+		sweeps_over(s);
 }
 
 static void sweep_delay_over(void *data)
@@ -221,7 +230,7 @@ void store_sweep_start(struct engine *e, uint32_t db_id, uint64_t cookie)
 
 	if (db == NULL)
 		return;
-	store_sweep_db_closed(s, db);
+	sweep_forget(s, db);
 	if (s->entries == NULL)
 		s->entries = calloc(SWEEP_ENTRIES_MAX, sizeof(*s->entries));
 	x = calloc(1, sizeof(*x));
