@@ -125,6 +125,7 @@ struct view {
 	uint64_t told_cut[CORE_MAX_NODES / 64], due_ms, link_wait_ms;
 	bool has_told_links, has_told_due, has_asked_again;
 	uint64_t begin_ms, held_ms, relead_ms, silent_ms, settle_ms;
+	uint32_t silent_turn; /* of those who owe an answer */
 };
 
 enum fact_kind { FACT_LEFT, FACT_REVOKED, FACT_FENCED };

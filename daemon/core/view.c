@@ -502,30 +502,45 @@ static bool member_is_silent(const struct core *c, const struct member *m)
 						     : m->is_planned && !m->has_accepted;
 }
 
+/* What runs on a node, as it has told itself, or its supervisor has; boot_id 0: neither has */
+static struct incarnation node_incarnation(const struct core *c, uint32_t pnn)
+{
+	struct incarnation inc = { pnn, c->node[pnn]->boot_id };
+
+	for (size_t i = 0; i < c->started_n; i++)
+		if (c->started[i].pnn == pnn)
+			inc = c->started[i];
+	return inc;
+}
+
 /* Being in the group does not prove life: who does not tell its state, and was not killed by its
- * own supervisor either, is to be fenced. The first of those that did asks for it. */
+ * own supervisor either, is to be fenced. The first of those that did asks for it, for one of them
+ * at a time: Pacemaker may have another one do it. */
 static void view_silent(struct core *c)
 {
 	struct view *v = &c->view;
 	struct member *self = view_member(c, c->self);
 	bool is_first = self != NULL && !member_is_silent(c, self);
+	size_t silent_n = 0, i;
 
 	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
-	for (size_t i = 0; i < v->n; i++)
+	for (i = 0; i < v->n; i++) {
+		silent_n += member_is_silent(c, &v->member[i]);
 		if (!member_is_silent(c, &v->member[i]) && v->member[i].pnn < c->self)
 			is_first = false;
-	for (size_t i = 0; i < v->n; i++) {
-		const struct node *n = c->node[v->member[i].pnn];
-
-		if (!member_is_silent(c, &v->member[i]) || n->pnn == c->self)
-			continue;
-		core_log(
-		    c, CORE_LOG_WARNING,
-		    "a member of the group does not tell its state | node=%s(%u) waited_ms=%llu",
-		    node_name(c, n->pnn), n->pnn, (unsigned long long)(core_now(c) - v->begin_ms));
-		if (is_first && n->boot_id != 0 && gate_quorum(c) && !c->config.allow_unfenced)
-			c->ops->fence_request(c->world, (struct incarnation){ n->pnn, n->boot_id });
 	}
+	if (silent_n == 0)
+		return;
+	silent_n = v->silent_turn++ % silent_n;
+	for (i = 0; !member_is_silent(c, &v->member[i]) || silent_n-- > 0; i++)
+		;
+	core_log(c, CORE_LOG_WARNING,
+		 "a member of the group does not tell its state | node=%s(%u) waited_ms=%llu",
+		 node_name(c, v->member[i].pnn), v->member[i].pnn,
+		 (unsigned long long)(core_now(c) - v->begin_ms));
+	if (is_first && v->member[i].pnn != c->self && gate_quorum(c) && !c->config.allow_unfenced &&
+	    node_incarnation(c, v->member[i].pnn).boot_id != 0)
+		c->ops->fence_request(c->world, node_incarnation(c, v->member[i].pnn));
 }
 
 /* For an answer of every member */

@@ -255,8 +255,8 @@ static void w_incarnation(void *v, struct incarnation inc)
 }
 static void w_fence_request(void *v, struct incarnation inc)
 {
-	(void)inc;
 	((struct world *)v)->fence_requests++;
+	((struct world *)v)->fenced = inc;
 }
 static void w_persist(void *v, const struct core_past *past)
 {

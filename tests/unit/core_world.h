@@ -42,6 +42,7 @@ struct world {
 	enum core_drain_end drain_end;
 	uint32_t persist_generation; /* the last that was to be kept */
 	bool persist_is_outside;
+	struct incarnation fenced; /* the last that was to be */
 };
 
 extern const struct core_member both[2];

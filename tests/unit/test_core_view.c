@@ -428,6 +428,38 @@ static void test_fencing_of_who_comes_back(void **state)
 	core_free(c);
 }
 
+/* An engine that has come and never tells its STATE is fenced, as what its supervisor has started; of two one at
+ * a time */
+static void test_fencing_of_the_silent(void **state)
+{
+	static const struct core_member three[] = { { 0, 1 }, { 1, 9 }, { 2, 9 } };
+	static const uint32_t three_nodes[] = { 0, 1, 2 };
+
+	(void)state;
+	for (uint32_t told = 0; told < 2; told++) {
+		struct world w;
+		struct core *c = node_alone(&w);
+
+		c->config.state_timeout_ms = 1000;
+		core_quorum(c, true, ring, three_nodes, 3);
+		core_membership(c, three, 3, ring);
+		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
+		for (uint32_t pnn = 1; told && pnn <= 2; pnn++)
+			core_started(c, (struct incarnation){ pnn, 4711 });
+		for (uint32_t i = 0; i < 2; i++) {
+			w.now += 999;
+			core_tick(c);
+			assert_int_equal(w.fence_requests, told * i);
+			w.now += 1;
+			core_tick(c);
+			assert_int_equal(w.fence_requests, told * (i + 1));
+			assert_int_equal(w.fenced.pnn, told * (i + 1));
+			assert_int_equal(w.fenced.boot_id, told * 4711);
+		}
+		core_free(c);
+	}
+}
+
 /* Nodes that come and go do not keep those waiting that have quorum all the time */
 static void test_fencing_among_ring_changes(void **state)
 {
@@ -695,6 +727,7 @@ int main(void)
 		cmocka_unit_test(test_fencing_among_ring_changes),
 		cmocka_unit_test(test_fencing_after_a_loss_of_quorum),
 		cmocka_unit_test(test_fencing_of_the_slow),
+		cmocka_unit_test(test_fencing_of_the_silent),
 	};
 
 	return cmocka_run_group_tests_name("core_view", tests, NULL, NULL);
