@@ -11,7 +11,7 @@ struct detach;
 struct wipe;
 
 #define SLOT_COUNT	  1024
-#define STARTED_COUNT	  64
+#define STARTED_COUNT	  CORE_MAX_NODES
 #define FACT_COUNT	  64
 
 /* ---- a node ---- */
