@@ -118,6 +118,8 @@ void core_started(struct core *c, struct incarnation inc)
 {
 	if (c->is_retired)
 		return;
+	if (inc.pnn < CORE_MAX_NODES)
+		node_get(c, inc.pnn)->started_boot_id = inc.boot_id;
 	started_expire(c);
 	started_add(c, inc);
 	view_lead(c);

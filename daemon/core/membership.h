@@ -11,7 +11,7 @@ struct detach;
 struct wipe;
 
 #define SLOT_COUNT	  1024
-#define STARTED_COUNT	  CORE_MAX_NODES
+#define STARTED_COUNT	  128
 #define FACT_COUNT	  64
 
 /* ---- a node ---- */
@@ -19,6 +19,7 @@ struct wipe;
 struct node {
 	uint32_t pnn;
 	uint64_t boot_id; /* 0: no STATE seen yet */
+	uint64_t started_boot_id; /* what its supervisor has started last */
 	char name[CORE_NAME_SIZE];
 	char address[CORE_NAME_SIZE];
 	bool is_member, is_active, is_connected, has_supervisor, is_untold, is_held;

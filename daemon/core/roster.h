@@ -19,7 +19,7 @@
 
 #include "core.h"
 
-#define ROSTER_MAX     CORE_MAX_NODES /* incarnations */
+#define ROSTER_MAX     128 /* incarnations */
 #define ROSTER_MESSAGE (8 + (ROSTER_MAX + 1) * 12)
 
 struct roster_ops {

@@ -502,15 +502,20 @@ static bool member_is_silent(const struct core *c, const struct member *m)
 						     : m->is_planned && !m->has_accepted;
 }
 
-/* What runs on a node, as it has told itself, or its supervisor has; boot_id 0: neither has */
+static bool other_is_silent(const struct core *c, const struct member *m)
+{
+	return m->pnn != c->self && member_is_silent(c, m);
+}
+
+/* What runs on a node, as its supervisor has told, or the engine itself; boot_id 0: neither has */
 static struct incarnation node_incarnation(const struct core *c, uint32_t pnn)
 {
-	struct incarnation inc = { pnn, c->node[pnn]->boot_id };
+	const struct node *n = c->node[pnn];
+	struct incarnation started = { pnn, n->started_boot_id };
 
-	for (size_t i = 0; i < c->started_n; i++)
-		if (c->started[i].pnn == pnn)
-			inc = c->started[i];
-	return inc;
+	return started.boot_id != 0 && !fact_known(c, started)
+		   ? started
+		   : (struct incarnation){ pnn, n->boot_id };
 }
 
 /* Being in the group does not prove life: who does not tell its state, and was not killed by its
@@ -525,20 +530,20 @@ static void view_silent(struct core *c)
 
 	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
 	for (i = 0; i < v->n; i++) {
-		silent_n += member_is_silent(c, &v->member[i]);
+		silent_n += other_is_silent(c, &v->member[i]);
 		if (!member_is_silent(c, &v->member[i]) && v->member[i].pnn < c->self)
 			is_first = false;
 	}
 	if (silent_n == 0)
 		return;
 	silent_n = v->silent_turn++ % silent_n;
-	for (i = 0; !member_is_silent(c, &v->member[i]) || silent_n-- > 0; i++)
+	for (i = 0; !other_is_silent(c, &v->member[i]) || silent_n-- > 0; i++)
 		;
 	core_log(c, CORE_LOG_WARNING,
 		 "a member of the group does not tell its state | node=%s(%u) waited_ms=%llu",
 		 node_name(c, v->member[i].pnn), v->member[i].pnn,
 		 (unsigned long long)(core_now(c) - v->begin_ms));
-	if (is_first && v->member[i].pnn != c->self && gate_quorum(c) && !c->config.allow_unfenced &&
+	if (is_first && gate_quorum(c) && !c->config.allow_unfenced &&
 	    node_incarnation(c, v->member[i].pnn).boot_id != 0)
 		c->ops->fence_request(c->world, node_incarnation(c, v->member[i].pnn));
 }

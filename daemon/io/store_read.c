@@ -20,7 +20,7 @@
 #include "daemon/fatal.h"
 #include "daemon/log.h"
 
-enum { READ_ENTRIES = 256, READ_STUCK_MS = 300, READERS_OF_DB = 3 };
+enum { READ_ENTRIES = 256, READ_STUCK_MS = 300, READ_SLOW_MS = 1200, READERS_OF_DB = 3 };
 #define READ_ENTRY_MAX (8U + CORE_MAX_KEY + RECORD_HEADER_SIZE + CORE_MAX_RECORD)
 
 struct store_read {
@@ -239,7 +239,8 @@ static void read_give_way(struct store *s, const struct store_db *db)
 	store_worker_stop(longest->worker);
 	longest->worker = NULL;
 	longest->len = 0;
-	longest->stuck_ms *= 2;
+	if (longest->stuck_ms < READ_SLOW_MS)
+		longest->stuck_ms *= 2;
 	while (*p != longest)
 		p = &(*p)->next;
 	*p = longest->next;
@@ -286,7 +287,7 @@ static uint64_t read_turn_ms(struct store *s, const struct store_db *db)
 		return busy.of_db_ms;
 	if (busy.n == STORE_READERS && busy.stuck_of_db < READERS_OF_DB && busy.any_ms != UINT64_MAX)
 		return busy.any_ms;
-	if (busy.stuck_of_db == READERS_OF_DB)
+	if (busy.stuck_of_db >= READERS_OF_DB)
 		read_give_way(s, db);
 	else if (busy.n == STORE_READERS)
 		read_give_way(s, NULL);

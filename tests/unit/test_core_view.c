@@ -446,6 +446,7 @@ static void test_fencing_of_the_silent(void **state)
 		core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len)); /* our STATE */
 		for (uint32_t pnn = 1; told && pnn <= 2; pnn++)
 			core_started(c, (struct incarnation){ pnn, 4711 });
+		c->started_n = 0; /* a plan was delivered meanwhile */
 		for (uint32_t i = 0; i < 2; i++) {
 			w.now += 999;
 			core_tick(c);
