@@ -536,8 +536,9 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 			 "a member cannot take the recovery lock, the next one may lead | "
 			 "node=%s(%u) reason=%s",
 			 c->node[from->pnn]->name, from->pnn, reason_row(why)->name);
-		if (c->view.fsm.state == CORE_VIEW_GATED)
-			view_state_in(c); /* plans anew */
+		/* plans anew; but a plan that was delivered is a promise */
+		if (c->view.fsm.state == CORE_VIEW_GATED && c->view.plan_generation == 0)
+			view_state_in(c);
 	}
 	view_lead(c);
 	return 0;

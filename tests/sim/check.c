@@ -458,8 +458,8 @@ void check_activate(struct sim *s, struct vengine *e, uint32_t generation,
 		return; /* it only hears of a view that it is not in */
 	if (generation != e->plan_generation)
 		sim_fail(s, "view",
-			 "node %u is active in generation %u, which it was not told to keep",
-			 e->node->pnn, generation);
+			 "node %u is active in generation %u, which it was not told to keep (%u)",
+			 e->node->pnn, generation, e->plan_generation);
 	if (generation <= e->generation)
 		sim_fail(s, "view", "node %u goes from generation %u to %u", e->node->pnn,
 			 e->generation, generation);

@@ -641,6 +641,31 @@ static void test_newest_is_not_here(void **state)
 	}
 }
 
+/* A leader that cannot take the lock, told behind a plan: what was promised stays so */
+static void test_lock_fails_late(void **state)
+{
+	uint8_t failed[13] = { CONTROL_LOCK_FAILED };
+	struct states s;
+	struct world w;
+	struct core *c = node_alone(&w);
+	uint32_t generation, why = REASON_LOCK_HUNG;
+
+	(void)state;
+	core_membership(c, both, 2, ring);
+	states_of(&s, &w, REASON_NONE);
+	states_in(c, &s);
+	assert_int_equal(w.sent[0], CONTROL_ACTIVATE);
+	memcpy(failed + 1, w.sent + 1, 8); /* of this view */
+	memcpy(failed + 9, &why, sizeof(why));
+	core_multicast(c, 0, 1, slice_of(w.sent, w.sent_len));
+	generation = w.persist_generation;
+	assert_int_equal(c->view.plan_generation, generation);
+	core_multicast(c, 1, 9, slice_of(failed, sizeof(failed)));
+	assert_int_equal(c->generation, generation);
+	assert_int_equal(w.persist_generation, generation);
+	core_free(c);
+}
+
 /* Nor when two are here that have only heard of the newest generation; and that outlives an engine */
 static void test_newest_is_hearsay(void **state)
 {
@@ -723,6 +748,7 @@ int main(void)
 		cmocka_unit_test(test_fencing_by_few),
 		cmocka_unit_test(test_newest_is_not_here),
 		cmocka_unit_test(test_newest_is_hearsay),
+		cmocka_unit_test(test_lock_fails_late),
 		cmocka_unit_test(test_lock_hangs_long),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),
