@@ -49,7 +49,7 @@ static void location_settle(struct core *c, struct location *l)
 	for (size_t i = 0; r != NULL && i < r->n; i++)
 		location_forward(c, l, location_key(l), r->orig[i]);
 	free(r);
-	location_unname(c, l);
+	location_unname(l);
 }
 
 static void location_adopt(struct core *c, struct location *l, uint32_t asking)

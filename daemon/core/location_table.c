@@ -133,11 +133,10 @@ static void name_free(struct location_name *x)
 	free(x);
 }
 
-void location_unname(struct core *c, struct location *l)
+void location_unname(struct location *l)
 {
 	struct location_name *x = l->name;
 
-	(void)c;
 	if (!l->is_named)
 		return;
 	l->rest = x->rest;
@@ -285,7 +284,7 @@ static void entry_remove(struct core *c, uint32_t *at)
 	t->db[l->db].n--;
 	t->orphans -= location_is_orphan(l);
 	resolve_forget(c, l);
-	location_unname(c, l);
+	location_unname(l);
 	l->next = t->spare;
 	t->spare = number;
 }

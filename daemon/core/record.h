@@ -261,7 +261,7 @@ static inline bool location_is_orphan(const struct location *l)
 struct slice location_key(const struct location *l);
 uint32_t location_db_id(const struct core *c, const struct location *l);
 void location_name(struct core *c, struct location *l, struct slice key);
-void location_unname(struct core *c, struct location *l);
+void location_unname(struct location *l);
 /* The entries of a bucket: NULL behind the last one */
 struct location *location_in_bucket(const struct core *c, size_t bucket);
 struct location *location_next(const struct core *c, const struct location *l);

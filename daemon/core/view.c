@@ -526,6 +526,7 @@ static void view_silent(struct core *c)
 	struct view *v = &c->view;
 	struct member *self = view_member(c, c->self);
 	bool is_first = self != NULL && !member_is_silent(c, self);
+	struct incarnation inc;
 	size_t silent_n = 0, i;
 
 	v->silent_ms = core_now(c) + c->config.state_timeout_ms;
@@ -539,13 +540,13 @@ static void view_silent(struct core *c)
 	silent_n = v->silent_turn++ % silent_n;
 	for (i = 0; !other_is_silent(c, &v->member[i]) || silent_n-- > 0; i++)
 		;
+	inc = node_incarnation(c, v->member[i].pnn);
 	core_log(c, CORE_LOG_WARNING,
 		 "a member of the group does not tell its state | node=%s(%u) waited_ms=%llu",
-		 node_name(c, v->member[i].pnn), v->member[i].pnn,
+		 node_name(c, inc.pnn), inc.pnn,
 		 (unsigned long long)(core_now(c) - v->begin_ms));
-	if (is_first && gate_quorum(c) && !c->config.allow_unfenced &&
-	    node_incarnation(c, v->member[i].pnn).boot_id != 0)
-		c->ops->fence_request(c->world, node_incarnation(c, v->member[i].pnn));
+	if (is_first && inc.boot_id != 0 && gate_quorum(c) && !c->config.allow_unfenced)
+		c->ops->fence_request(c->world, inc);
 }
 
 /* For an answer of every member */

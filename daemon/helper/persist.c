@@ -9,7 +9,8 @@
  *   over 1 7f4a7c159e3779b9
  *   sum 5d1c6f8e0a1b2c3d
  *
- * outside is there when this node was not in that generation (an older daemon takes it for damage). over is a node's incarnation that has left, or was revoked. sum is FNV-1a (64 bits) over all that
+ * outside is there when this node was not in that generation (an older daemon takes it for damage).
+ * over is a node's incarnation that has left, or was revoked. sum is FNV-1a (64 bits) over all that
  * precedes it. What is not exactly so is refused: to guess here could mean not to wait for a node
  * that still writes.
  */
