@@ -23,6 +23,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "daemon/fatal.h"
+#include "daemon/io/tdb_whole.h"
 #include "daemon/log.h"
 
 enum {
@@ -94,15 +95,31 @@ static bool store_name_is_usable(const char *name)
 	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
 }
 
-/* Whether libtdb can work with a file that is there already; such a one is never made anew */
-static bool store_db_is_good(struct store_db *db)
+/* Whether libtdb can work with a file that is there already; such a one is never made anew. One
+ * with nothing but lost space is written anew by libtdb, in one transaction. */
+static bool store_db_is_good(struct store_db *db, const char **why)
 {
-	if (db->tdb != NULL && tdb_check(db->tdb, NULL, NULL) == 0)
+	size_t lost_bytes;
+
+	*why = "libtdb cannot open it";
+	if (db->tdb == NULL)
+		return false;
+	if (tdb_check(db->tdb, NULL, NULL) == 0)
 		return true;
-	if (db->tdb != NULL)
+	if (!tdb_is_whole(db->tdb, &lost_bytes, why)) {
 		tdb_close(db->tdb);
-	db->tdb = NULL;
-	return false;
+		db->tdb = NULL;
+		return false;
+	}
+	if (tdb_repack(db->tdb) == 0)
+		log_notice("space that an interrupted commit had left was given back, all records "
+			   "are there | db=%s file=%s bytes=%zu",
+			   db->name, db->path, lost_bytes);
+	else
+		log_warning("space that an interrupted commit had left cannot be given back now, "
+			    "all records are there | db=%s file=%s bytes=%zu error=%s",
+			    db->name, db->path, lost_bytes, tdb_errorstr(db->tdb));
+	return true;
 }
 
 int store_db_create(struct store *s, struct store_db *db)
@@ -112,6 +129,7 @@ int store_db_create(struct store *s, struct store_db *db)
 	bool is_persistent = (db->flags & DB_PERSISTENT) != 0;
 	const char *dir = o->text[is_persistent ? OPTION_persistent_dir : OPTION_volatile_dir];
 	int n, open_flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+	const char *why;
 	bool is_old;
 
 	if (!store_name_is_usable(db->name))
@@ -134,10 +152,10 @@ int store_db_create(struct store *s, struct store_db *db)
 	db->tdb =
 	    tdb_open_ex(db->path, (int)s->hash_size, db->tdb_flags, open_flags, 0600, &log, NULL);
 	if (is_old && (db->tdb != NULL || errno == EIO || errno == EINVAL || errno == 0) &&
-	    !store_db_is_good(db)) {
+	    !store_db_is_good(db, &why)) {
 		log_error("a database's file is damaged: it is left as it is, and not used | db=%s "
-			  "file=%s",
-			  db->name, db->path);
+			  "file=%s why=\"%s\"",
+			  db->name, db->path, why);
 		db->is_damaged = true;
 		return 0;
 	}

@@ -10,13 +10,19 @@ Every wait has a bound, and says what it waits for. A test that fails ends with 
 what it expected. By hand a test runs without tests/run, too, in a SANDBOX_DIR of its own; with
 SANDBOX_DIR set, the sandbox of a test that failed is left.
 """
-import json, os, re, shlex, shutil, subprocess, sys, tempfile, time
+import atexit, contextlib, json, os, re, shlex, shutil, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 IS_OURS = "SANDBOX_DIR" not in os.environ
 if IS_OURS:
     os.environ["SANDBOX_DIR"] = tempfile.mkdtemp(prefix="cotdb-test-") + "/sandbox"
+
+    @atexit.register
+    def folder_remove():
+        with contextlib.suppress(OSError):      # not empty: what is in it is for who looks at a failure
+            os.rmdir(os.path.dirname(os.environ["SANDBOX_DIR"]))
+
 sys.path.insert(0, SOURCE + "/tools/sandbox.d")
 
 import base, build, daemon                                                             # noqa: E402

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_tdb_whole.c: real TDB files whose writers were really killed, which tdb_check() often
+ * refuses, have all their records and are whole; damaged ones are not, whatever is damaged.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "daemon/io/tdb_whole.h"
+
+#define VOLATILE_FLAGS                                                                             \
+	(TDB_CLEAR_IF_FIRST | TDB_NOSYNC | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH |          \
+	 TDB_MUTEX_LOCKING)
+
+enum {
+	HASH_SIZE = 101,
+	RECORDS = 200,
+	FREE_HEAD = 168,
+	FIRST_CHAIN = 172,
+	PIECE_NEXT = 0, /* offsets in a piece's header */
+	PIECE_LEN = 4,
+	PIECE_KEY_LEN = 8,
+	PIECE_HASH = 16,
+	PIECE_MAGIC = 20,
+	PIECE_KEY = 24,
+	KILLS = 40,
+};
+
+static char dir[64], path[96];
+static unsigned int quiet_n;
+
+__attribute__((format(printf, 3, 4))) static void
+quiet(struct tdb_context *tdb, enum tdb_debug_level level, const char *format, ...)
+{
+	(void)tdb;
+	(void)level;
+	(void)format;
+	quiet_n++;
+}
+
+static struct tdb_context *db_open(int flags, int hash_size)
+{
+	const struct tdb_logging_context log = { .log_fn = quiet };
+	struct tdb_context *tdb =
+	    tdb_open_ex(path, hash_size, flags, O_RDWR | O_CREAT, 0600, &log, NULL);
+
+	assert_non_null(tdb);
+	return tdb;
+}
+
+static TDB_DATA key_of(unsigned int i, char text[16])
+{
+	return (TDB_DATA){ .dptr = (unsigned char *)text,
+			   .dsize = (size_t)snprintf(text, 16, "key%u", i) };
+}
+
+/* Values whose first word tells the record, and whose lengths differ */
+static void store(struct tdb_context *tdb, unsigned int i, size_t len)
+{
+	static unsigned char bytes[4096];
+	char text[16];
+	TDB_DATA key = key_of(i, text);
+
+	memcpy(bytes, &i, sizeof(i));
+	if (tdb_store(tdb, key, (TDB_DATA){ .dptr = bytes, .dsize = len }, 0) != 0)
+		abort();
+}
+
+static void expect_records(struct tdb_context *tdb, unsigned int n)
+{
+	char text[16];
+
+	for (unsigned int i = 0; i < n; i++) {
+		TDB_DATA value = tdb_fetch(tdb, key_of(i, text));
+		unsigned int says = ~0U;
+
+		assert_non_null(value.dptr);
+		memcpy(&says, value.dptr, sizeof(says));
+		assert_int_equal(says, i);
+		free(value.dptr);
+	}
+}
+
+static bool is_whole(struct tdb_context *tdb)
+{
+	const char *why = NULL;
+	size_t lost;
+	bool whole = tdb_is_whole(tdb, &lost, &why);
+
+	if (!whole)
+		assert_non_null(why);
+	return whole;
+}
+
+static void expect_whole(struct tdb_context *tdb)
+{
+	const char *why = NULL;
+	size_t lost;
+
+	if (!tdb_is_whole(tdb, &lost, &why))
+		fail_msg("not whole: %s", why);
+}
+
+static struct tdb_context *db_new(void)
+{
+	struct tdb_context *tdb;
+
+	unlink(path);
+	tdb = db_open(0, HASH_SIZE);
+	for (unsigned int i = 0; i < RECORDS; i++)
+		store(tdb, i, 20 + i);
+	for (unsigned int i = RECORDS; i < 2 * RECORDS; i++)
+		store(tdb, i, 20);
+	for (unsigned int i = RECORDS; i < 2 * RECORDS; i += 2) { /* some that are free */
+		char text[16];
+
+		assert_int_equal(tdb_delete(tdb, key_of(i, text)), 0);
+	}
+	return tdb;
+}
+
+static void test_good(void **state)
+{
+	struct tdb_context *tdb = db_new();
+	const char *why;
+	size_t lost;
+
+	(void)state;
+	assert_true(tdb_is_whole(tdb, &lost, &why));
+	assert_int_equal(lost, 0);
+	tdb_close(tdb);
+}
+
+/* What an end between making the file longer and using the new space leaves */
+static void test_lost_space(void **state)
+{
+	struct tdb_context *tdb = db_new();
+	const char *why;
+	struct stat st;
+	size_t lost;
+
+	(void)state;
+	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
+	assert_int_equal(ftruncate(tdb_fd(tdb), st.st_size + 8192), 0);
+	for (unsigned int i = 0; i < RECORDS; i++)
+		store(tdb, i, 3000);
+	assert_int_not_equal(tdb_check(tdb, NULL, NULL), 0);
+	assert_true(tdb_is_whole(tdb, &lost, &why));
+	assert_int_equal(lost, 8192);
+	expect_records(tdb, RECORDS);
+
+	/* libtdb writes it anew, then it takes it for whole again */
+	assert_int_equal(tdb_repack(tdb), 0);
+	assert_int_equal(tdb_check(tdb, NULL, NULL), 0);
+	assert_true(tdb_is_whole(tdb, &lost, &why));
+	expect_records(tdb, RECORDS);
+	tdb_close(tdb);
+}
+
+static void wait_us(long us)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
+}
+
+/* tdb: open already, NULL: not */
+static pid_t writer_start(struct tdb_context *tdb, unsigned int seed)
+{
+	bool with_transactions = tdb == NULL;
+	char text[16];
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid != 0)
+		return pid;
+	if (tdb == NULL)
+		tdb = tdb_open(path, HASH_SIZE, 0, O_RDWR, 0600);
+	else if (tdb_reopen(tdb) != 0)
+		tdb = NULL;
+	if (tdb == NULL)
+		abort();
+	for (;;) {
+		if (with_transactions && tdb_transaction_start(tdb) != 0)
+			abort();
+		for (unsigned int i = 0; i < 20; i++) {
+			unsigned int n = (unsigned int)rand_r(&seed) % RECORDS;
+
+			if (!with_transactions && rand_r(&seed) % 4 == 0)
+				tdb_delete(tdb, key_of(n, text));
+			else
+				store(tdb, n, 20 + (unsigned int)rand_r(&seed) % 900);
+		}
+		if (with_transactions && tdb_transaction_commit(tdb) != 0)
+			abort();
+	}
+}
+
+/* Commits that are killed anywhere: whatever tdb_check() says, nothing is missing, and writing the
+ * file anew makes libtdb content with it */
+static void test_killed_commits(void **state)
+{
+	unsigned int seed = 1, refused = 0;
+
+	(void)state;
+	for (int k = 0; k < KILLS; k++) {
+		struct tdb_context *tdb;
+		int status;
+		pid_t pid;
+
+		if (k % 8 == 0) {
+			unlink(path);
+			tdb = db_open(0, HASH_SIZE);
+			for (unsigned int i = 0; i < RECORDS; i++)
+				store(tdb, i, 20);
+			tdb_close(tdb);
+		}
+		pid = writer_start(NULL, (unsigned int)k);
+		wait_us(2000 + rand_r(&seed) % 10000);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+		tdb = db_open(0, HASH_SIZE); /* rolls back */
+		expect_whole(tdb);
+		expect_records(tdb, RECORDS);
+		if (tdb_check(tdb, NULL, NULL) != 0) {
+			refused++;
+			if (k % 2 == 0) { /* otherwise libtdb goes on with what was lost */
+				assert_int_equal(tdb_repack(tdb), 0);
+				assert_int_equal(tdb_check(tdb, NULL, NULL), 0);
+				expect_records(tdb, RECORDS);
+			}
+		}
+		tdb_close(tdb);
+	}
+	print_message("tdb_check() refused %u of %d files whose writer was killed\n", refused,
+		      KILLS);
+}
+
+/* Clients of a volatile database, all killed at once */
+static void test_killed_clients(void **state)
+{
+	unsigned int seed = 2, refused = 0;
+
+	(void)state;
+	for (int k = 0; k < KILLS / 2; k++) {
+		struct tdb_context *tdb;
+		pid_t pid[6];
+
+		unlink(path);
+		tdb = db_open(VOLATILE_FLAGS, 10007);
+		for (size_t i = 0; i < 6; i++)
+			pid[i] = writer_start(tdb, (unsigned int)k * 10 + (unsigned int)i);
+		wait_us(15000 + rand_r(&seed) % 20000);
+		for (size_t i = 0; i < 6; i++)
+			kill(pid[i], SIGKILL);
+		for (size_t i = 0; i < 6; i++)
+			assert_int_equal(waitpid(pid[i], NULL, 0), pid[i]);
+		expect_whole(tdb);
+		refused += tdb_check(tdb, NULL, NULL) != 0;
+		tdb_close(tdb);
+	}
+	print_message("tdb_check() refused %u of %d files whose clients were killed\n", refused,
+		      KILLS / 2);
+}
+
+/* ---- damage -------------------------------------------------------------------------------------
+ */
+
+static uint32_t get(struct tdb_context *tdb, uint32_t at)
+{
+	uint32_t v = 0;
+
+	assert_int_equal(pread(tdb_fd(tdb), &v, sizeof(v), at), sizeof(v));
+	return v;
+}
+
+static void put(struct tdb_context *tdb, uint32_t at, uint32_t v)
+{
+	assert_int_equal(pwrite(tdb_fd(tdb), &v, sizeof(v), at), sizeof(v));
+}
+
+/* A word is damaged, seen, and mended */
+static void expect_damage(struct tdb_context *tdb, uint32_t at, uint32_t v, const char *what)
+{
+	uint32_t was = get(tdb, at);
+	const char *why = NULL;
+	size_t lost;
+
+	assert_int_not_equal(was, v);
+	put(tdb, at, v);
+	if (tdb_is_whole(tdb, &lost, &why))
+		fail_msg("%s is not seen", what);
+	assert_non_null(strstr(why, what));
+	put(tdb, at, was);
+	assert_true(is_whole(tdb));
+}
+
+static uint32_t chain_with(struct tdb_context *tdb, unsigned int at_least)
+{
+	for (uint32_t h = 0; h < HASH_SIZE; h++) {
+		uint32_t head = FIRST_CHAIN + h * 4, at = get(tdb, head);
+		unsigned int n = 0;
+
+		for (; at != 0; at = get(tdb, at + PIECE_NEXT))
+			n++;
+		if (n >= at_least)
+			return head;
+	}
+	fail_msg("no chain with %u records", at_least);
+	return 0;
+}
+
+static void test_damaged(void **state)
+{
+	struct tdb_context *tdb = db_new();
+	uint32_t head = chain_with(tdb, 2), record = get(tdb, head), second = get(tdb, record);
+	uint32_t other = FIRST_CHAIN + (head == FIRST_CHAIN ? 4 : 0);
+	uint32_t free_piece = get(tdb, FREE_HEAD);
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
+	assert_int_not_equal(free_piece, 0);
+	expect_damage(tdb, head, (uint32_t)st.st_size, "a list leads out of the file");
+	expect_damage(tdb, head, UINT32_MAX - 3, "a list leads out of the file");
+	expect_damage(tdb, head, record + 1, "a list leads out of the file");
+	expect_damage(tdb, head, 4, "a list leads out of the file");
+	expect_damage(tdb, head, record + 4, ""); /* what is there decides what is seen */
+	expect_damage(tdb, head, free_piece, "a hash chain has a piece that is no record");
+	expect_damage(tdb, other, record, "a record is in another key's hash chain");
+	expect_damage(tdb, second + PIECE_NEXT, record, "a list has no end");
+	expect_damage(tdb, free_piece + PIECE_NEXT, free_piece, "a list has no end");
+	expect_damage(tdb, FREE_HEAD, record, "the free list has a piece that is not free");
+	expect_damage(tdb, record + PIECE_LEN, UINT32_MAX, "a piece is longer than the file");
+	expect_damage(tdb, record + PIECE_LEN, get(tdb, record + PIECE_LEN) + 4,
+		      "two pieces overlap");
+	expect_damage(tdb, record + PIECE_KEY_LEN, 70000, "a record is longer than its place");
+	expect_damage(tdb, record + PIECE_KEY_LEN, UINT32_MAX, "a record is longer than its place");
+	expect_damage(tdb, record + PIECE_HASH, get(tdb, record + PIECE_HASH) + HASH_SIZE,
+		      "a record is not found by its key");
+	expect_damage(tdb, record + PIECE_HASH, get(tdb, record + PIECE_HASH) + 1,
+		      "a record is in another key's hash chain");
+	expect_damage(tdb, record + PIECE_MAGIC, 0, "a hash chain has a piece that is no record");
+	expect_damage(tdb, record + PIECE_KEY, 0, "a record is not found by its key");
+	expect_damage(tdb, 44, record, "what is called the recovery area is none");
+	expect_damage(tdb, 32, 0, "the header is not that of a TDB");
+	expect_damage(tdb, 36, UINT32_MAX, "the file is shorter than its hash table");
+	expect_damage(tdb, 36, 0, "the file is shorter than its hash table");
+	put(tdb, 64, UINT32_MAX);
+	expect_damage(tdb, 60, 1, "the file is shorter than its mutexes");
+	put(tdb, 64, 0);
+	expect_records(tdb, RECORDS);
+
+	assert_int_equal(ftruncate(tdb_fd(tdb), 100), 0);
+	assert_false(is_whole(tdb));
+	assert_int_equal(ftruncate(tdb_fd(tdb), 0), 0);
+	assert_false(is_whole(tdb));
+	tdb_close(tdb);
+}
+
+/* Whatever a word is, there is an answer */
+static void test_any_word(void **state)
+{
+	struct tdb_context *tdb = db_new();
+	unsigned int seed = 3;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
+	for (int i = 0; i < 5000; i++) {
+		uint32_t at = (uint32_t)(rand_r(&seed) % (st.st_size / 4)) * 4;
+		uint32_t was = get(tdb, at);
+
+		if (i % 4 == 0)
+			at = 32 + at % 512 / 4 * 4, was = get(tdb, at);
+		put(tdb, at,
+		    i % 3 == 0 ? (uint32_t)rand_r(&seed)
+			       : (uint32_t)(rand_r(&seed) % st.st_size) & ~3U);
+		(void)is_whole(tdb);
+		put(tdb, at, was);
+	}
+	assert_true(is_whole(tdb));
+	tdb_close(tdb);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_tdb_whole.XXXXXX");
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/test.tdb", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),	       cmocka_unit_test(test_lost_space),
+		cmocka_unit_test(test_killed_commits), cmocka_unit_test(test_killed_clients),
+		cmocka_unit_test(test_damaged),	       cmocka_unit_test(test_any_word),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
