@@ -2,6 +2,7 @@
 /*
  * log.h: one log for supervisor, engine and helpers, on libqb: syslog, a file or standard error
  * (options log_level, log_file), and a flight recorder in memory that bug() writes to run_dir.
+ * Helpers without libqb have the engine log for them (helper_begin.h).
  *
  * A line is a sentence, then " | " and key=value pairs when there are any:
  *   log_notice("recovery waits for fencing | view=%u node=%s", view, node);
@@ -13,6 +14,15 @@
 #include "daemon/options.h"
 
 #define LOG_LEVEL_TRACE (LOG_DEBUG + 1)
+#define LOG_LINE_MAX	2048 /* bytes, with the NUL; the rest is cut */
+
+/* Where lines go */
+struct log_sink {
+	/* A sentence without an end of line, of the level or below */
+	void (*write)(int level, const char *file, unsigned int line, const char *text);
+	void (*level_set)(int level); /* NULL: it does not care */
+	void (*close)(void);	      /* NULL: the same */
+};
 
 /* The number of a level's name (error, warning, notice, info, debug, trace), or -1 */
 int log_level_by_name(const char *name);
@@ -21,6 +31,8 @@ const char *log_level_name(int level);
 /* ident: who is writing ("cotdb-engine"), borrowed for good. 0, -EINVAL: no such level, or the
  * error of opening the file. Sets fatal() and bug() up to write here. */
 int log_open(const char *ident, const struct options *o);
+/* The same with another sink, borrowed until log_close(): 0, -EINVAL: no such level */
+int log_sink_set(const struct log_sink *sink, const char *ident, const struct options *o);
 void log_close(void);
 /* SIGHUP: the file was rotated away (which is also noticed without). Not in a signal handler. */
 int log_reopen(void);

@@ -12,11 +12,25 @@
 #include "daemon/helper/ipc.h"
 #include "daemon/log.h"
 
+/* What cannot be sent is lost with the channel, whose end ends this process, too */
+static void helper_log(int level, const char *file, unsigned int line, const char *text)
+{
+	uint8_t buf[IPC_MAX];
+	struct writer w = ipc_begin(buf, IPC_LOG);
+
+	(void)file; /* the flight recorder has them */
+	(void)line;
+	writer_u32(&w, (uint32_t)level);
+	writer_text(&w, text);
+	(void)ipc_send(IPC_FD, &w);
+}
+
 int helper_begin(int argc, char **argv, const char *ident, struct options *o)
 {
 	char error[512];
 	int type = 0, rc;
 	socklen_t len = sizeof(type);
+	static const struct log_sink sink = { .write = helper_log };
 
 	options_init(o);
 	for (int i = 1; i < argc; i++) {
@@ -29,9 +43,9 @@ int helper_begin(int argc, char **argv, const char *ident, struct options *o)
 		fprintf(stderr, "%s: this program is started by cotdb's engine only\n", ident);
 		return 2;
 	}
-	rc = log_open(ident, o);
+	rc = log_sink_set(&sink, ident, o);
 	if (rc != 0) {
-		fprintf(stderr, "%s: the log cannot be opened: %s\n", ident, strerror(-rc));
+		fprintf(stderr, "%s: no such log level\n", ident);
 		return 2;
 	}
 	/* An engine that died before this line is noticed by the channel, which has ended */

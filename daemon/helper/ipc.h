@@ -83,6 +83,8 @@ enum ipc_type {
 	IPC_WORK_READ_DONE,    /* u64 cookie, u32 next chain, u32: 1 if a record was too long to be told */
 	IPC_WORK_PART,         /* u64 cookie, bytes: of a whole database */
 	IPC_WORK_DONE,         /* u64 cookie, u32 errno */
+	/* reclock helper, TDB worker -> engine, at any time */
+	IPC_LOG = 256,         /* u32 level (syslog's, and LOG_LEVEL_TRACE), text: to be logged */
 };
 
 /* Sends one packet; 0 or -errno (-EAGAIN on a full non-blocking channel) */

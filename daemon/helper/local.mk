@@ -3,7 +3,7 @@
 noinst_LIBRARIES += libdaemon.a
 libdaemon_a_SOURCES = \
 	daemon/options.c daemon/options.h daemon/options.def \
-	daemon/log.c daemon/log.h \
+	daemon/log.c daemon/log.h daemon/log_qb.c \
 	daemon/fatal.c daemon/fatal.h \
 	daemon/helper/ipc.c daemon/helper/ipc.h
 libdaemon_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
@@ -46,7 +46,7 @@ libhelper_a_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
 
 pkglibexec_PROGRAMS += cotdb-reclock cotdb-tdb-worker
 cotdb_reclock_SOURCES = daemon/helper/reclock_main.c
-cotdb_reclock_LDADD = libhelper.a libdaemon.a libcotdb-base.a $(QB_LIBS)
+cotdb_reclock_LDADD = libhelper.a libdaemon.a libcotdb-base.a
 cotdb_tdb_worker_SOURCES = daemon/helper/worker_main.c
 cotdb_tdb_worker_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)
-cotdb_tdb_worker_LDADD = libhelper.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(QB_LIBS)
+cotdb_tdb_worker_LDADD = libhelper.a libdaemon.a libcotdb-base.a $(TDB_LIBS)

@@ -135,6 +135,19 @@ static int channel_drain(struct channel *c)
 	return 0;
 }
 
+static void channel_log(const struct channel *c, struct cursor *cursor)
+{
+	char text[LOG_LINE_MAX];
+	uint32_t level;
+
+	if (cursor_u32(cursor, &level) || cursor_text(cursor, text, sizeof(text)) ||
+	    level > LOG_LEVEL_TRACE)
+		log_error("what a helper logs is not understood | pid=%d", (int)c->pid);
+	else
+		log_at((int)level, "%s%s from=%s[%d]", text,
+		       strstr(text, " | ") != NULL ? "" : " |", c->program, (int)c->pid);
+}
+
 static int32_t channel_ready(int32_t fd, int32_t revents, void *data)
 {
 	struct channel *c = data;
@@ -160,6 +173,10 @@ static int32_t channel_ready(int32_t fd, int32_t revents, void *data)
 		return 0;
 	if (rc <= 0) {
 		channel_end(c);
+		return 0;
+	}
+	if (rc == IPC_LOG && c->program != NULL) {
+		channel_log(c, &cursor);
 		return 0;
 	}
 	/* The owner may close the channel, or free it */
@@ -274,6 +291,7 @@ int channel_child(struct channel *c, struct engine *e, const char *program, size
 		c->fd = -1;
 		return rc;
 	}
+	c->program = program;
 	c->pid = pid;
 	c->pidfd = pidfd_open(pid, 0);
 	return 0;

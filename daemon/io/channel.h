@@ -32,6 +32,7 @@ struct channel {
 	struct channel_packet *head, **tail;
 	size_t queued, queue_max;
 	/* channel_child only */
+	const char *program; /* NULL: no child */
 	pid_t pid;
 	int pidfd;
 	uint64_t stopped_ms; /* since when it was seen stopped; 0: it was not */
@@ -40,7 +41,7 @@ struct channel {
 /* Puts an open descriptor on the loop; takes it. events and owner are borrowed. */
 int channel_open(struct channel *c, struct engine *e, int fd, size_t queue_max,
 		 const struct channel_events *events, void *owner);
-/* Starts PKGLIBEXECDIR/program (or COTDB_LIBEXECDIR's) with the engine's options and a channel as
+/* Starts PKGLIBEXECDIR/program (or COTDB_LIBEXECDIR's; borrowed) with the engine's options and a channel as
  * its descriptor 3 */
 int channel_child(struct channel *c, struct engine *e, const char *program, size_t queue_max,
 		  const struct channel_events *events, void *owner);

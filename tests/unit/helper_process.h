@@ -44,6 +44,18 @@ static inline int helper_process_next(struct helper_process *h, struct cursor *c
 	return poll(&p, 1, ms) == 1 ? ipc_receive(h->fd, h->buf, c) : -1;
 }
 
+/* Whether the next one is a line for the log, of that level */
+static inline bool helper_process_logs(struct helper_process *h, uint32_t level)
+{
+	char text[1024];
+	struct cursor c;
+	uint32_t is;
+
+	return helper_process_next(h, &c, HELPER_BOUND_MS) == IPC_LOG && !cursor_u32(&c, &is) &&
+	       !cursor_text(&c, text, sizeof(text)) && cursor_end(&c) == 0 && is == level &&
+	       text[0] != '\0';
+}
+
 /* Ends its channel, or kills it; its wait status */
 static inline int helper_process_end(struct helper_process *h, bool is_killed)
 {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <cmocka.h>
 #include "daemon/core/core.h"
 #include "helper_process.h"
@@ -194,6 +195,7 @@ static void it_ends_with_its_channel_and_on_nonsense(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	start(&a);
 	assert_int_equal(ipc_send(a.fd, &w), 0);
+	assert_true(helper_process_logs(&a, LOG_ERR));
 	assert_int_equal(helper_process_next(&a, &c, HELPER_BOUND_MS), 0);
 	status = helper_process_end(&a, false);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);

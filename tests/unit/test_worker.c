@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <syslog.h>
 #include <tdb.h>
 #include <cmocka.h>
 #include "daemon/core/core.h"
@@ -316,6 +317,7 @@ static void nonsense_ends_it(void **state)
 	writer_u64(&w, 1);
 	writer_u32(&w, 1000000); /* a text that is not there */
 	assert_int_equal(ipc_send(h.fd, &w), 0);
+	assert_true(helper_process_logs(&h, LOG_ERR));
 	assert_int_equal(helper_process_next(&h, &c, HELPER_BOUND_MS), 0);
 }
 
