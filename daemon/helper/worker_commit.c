@@ -153,6 +153,11 @@ int worker_replace(struct tdb_context *tdb, struct slice records)
 	return transaction_end(tdb, rc);
 }
 
+int worker_repack(struct tdb_context *tdb)
+{
+	return tdb_repack(tdb) == 0 ? 0 : tdb_rc(tdb);
+}
+
 /* ---- reading ---- */
 
 struct reading {

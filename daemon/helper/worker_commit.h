@@ -19,6 +19,8 @@ int worker_apply(struct tdb_context *tdb, struct slice records, uint32_t generat
 /* Replaces all records by these: key and value, each as a block, one after the other. 0 or -errno
  */
 int worker_replace(struct tdb_context *tdb, struct slice records);
+/* All records are written anew, in one transaction, and all the rest of the file is free again */
+int worker_repack(struct tdb_context *tdb);
 /* Sends all records in that form as IPC_WORK_PART, as they are at one moment. 0 or -errno */
 int worker_dump(int fd, struct tdb_context *tdb, uint64_t cookie);
 

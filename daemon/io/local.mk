@@ -9,8 +9,7 @@ libio_a_SOURCES = \
 	daemon/io/helpers_pacemaker.c daemon/io/helpers_reclock.c \
 	daemon/io/store.c daemon/io/store.h daemon/io/store_private.h \
 	daemon/io/store_freeze.c daemon/io/store_read.c daemon/io/store_replica.c daemon/io/store_seqnum.c daemon/io/store_sweep.c daemon/io/store_wait.c \
-	daemon/io/store_worker.c \
-	daemon/io/tdb_whole.c daemon/io/tdb_whole.h \
+	daemon/io/store_judge.c daemon/io/store_judge.h daemon/io/store_worker.c \
 	daemon/io/times.c daemon/io/times.h \
 	daemon/io/transport.h daemon/io/transport_tcp.c \
 	daemon/io/transport_link.c daemon/io/transport_link.h \

@@ -19,11 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "daemon/fatal.h"
-#include "daemon/io/tdb_whole.h"
+#include "daemon/io/store_judge.h"
 #include "daemon/log.h"
 
 enum {
@@ -95,31 +96,62 @@ static bool store_name_is_usable(const char *name)
 	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
 }
 
-/* Whether libtdb can work with a file that is there already; such a one is never made anew. One
- * with nothing but lost space is written anew by libtdb, in one transaction. */
-static bool store_db_is_good(struct store_db *db, const char **why)
+/* Of a file that nobody writes: 0, or as store_judge() */
+static int store_file_judge(int fd, struct store_verdict *v)
 {
-	size_t lost_bytes;
+	struct stat st;
+	void *map;
+	int rc;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (st.st_size <= 0)
+		return -EIO;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	rc = store_judge(map, (size_t)st.st_size, v);
+	munmap(map, (size_t)st.st_size);
+	return rc;
+}
+
+/* Whether libtdb can work with a file that is there already; such a one is never made anew. 0;
+ * -EBADMSG: it is damaged, for *why; another error: it cannot be told. */
+static int store_db_judge(struct store_db *db, const char **why)
+{
+	struct store_verdict v = { 0 };
+	bool is_refused;
+	int rc = 0;
 
 	*why = "libtdb cannot open it";
 	if (db->tdb == NULL)
-		return false;
-	if (tdb_check(db->tdb, NULL, NULL) == 0)
-		return true;
-	if (!tdb_is_whole(db->tdb, &lost_bytes, why)) {
-		tdb_close(db->tdb);
-		db->tdb = NULL;
-		return false;
+		return -EBADMSG;
+	if (tdb_lockall_read(db->tdb) != 0)
+		return -EIO;
+	is_refused = tdb_check(db->tdb, NULL, NULL) != 0;
+	if (is_refused && tdb_error(db->tdb) == TDB_ERR_OOM)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = store_file_judge(tdb_fd(db->tdb), &v);
+	tdb_unlockall_read(db->tdb);
+	db->is_repack_due = rc == 0 && v.lost_n > 0 && v.odd_bytes == 0 && v.endless_n == 0;
+	if (!is_refused)
+		return rc == -EBADMSG ? 0 : rc;
+	*why = v.why;
+	if (rc == 0 && v.odd_bytes > 0) {
+		*why = "it has space that no list names, and that may have had records";
+		rc = -EBADMSG;
 	}
-	if (tdb_repack(db->tdb) == 0)
-		log_notice("space that an interrupted commit had left was given back, all records "
-			   "are there | db=%s file=%s bytes=%zu",
-			   db->name, db->path, lost_bytes);
-	else
-		log_warning("space that an interrupted commit had left cannot be given back now, "
-			    "all records are there | db=%s file=%s bytes=%zu error=%s",
-			    db->name, db->path, lost_bytes, tdb_errorstr(db->tdb));
-	return true;
+	if (rc == 0 && v.endless_n > 0) {
+		*why = "a free piece does not end with its size";
+		rc = -EBADMSG;
+	}
+	if (rc == 0)
+		log_notice("libtdb refuses a database's file for space that an interrupted commit "
+			   "has left; all records are there, and it is used | db=%s file=%s "
+			   "bytes=%" PRIu64,
+			   db->name, db->path, v.lost_bytes);
+	return rc;
 }
 
 int store_db_create(struct store *s, struct store_db *db)
@@ -128,7 +160,7 @@ int store_db_create(struct store *s, struct store_db *db)
 	const struct tdb_logging_context log = { .log_fn = store_tdb_log };
 	bool is_persistent = (db->flags & DB_PERSISTENT) != 0;
 	const char *dir = o->text[is_persistent ? OPTION_persistent_dir : OPTION_volatile_dir];
-	int n, open_flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+	int n, rc, open_flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
 	const char *why;
 	bool is_old;
 
@@ -151,8 +183,15 @@ int store_db_create(struct store *s, struct store_db *db)
 	errno = 0;
 	db->tdb =
 	    tdb_open_ex(db->path, (int)s->hash_size, db->tdb_flags, open_flags, 0600, &log, NULL);
-	if (is_old && (db->tdb != NULL || errno == EIO || errno == EINVAL || errno == 0) &&
-	    !store_db_is_good(db, &why)) {
+	rc = is_old && (db->tdb != NULL || errno == EIO || errno == EINVAL || errno == 0)
+		 ? store_db_judge(db, &why)
+		 : 0;
+	if (rc != 0) {
+		if (db->tdb != NULL)
+			tdb_close(db->tdb);
+		db->tdb = NULL;
+		if (rc != -EBADMSG)
+			return rc;
 		log_error("a database's file is damaged: it is left as it is, and not used | db=%s "
 			  "file=%s why=\"%s\"",
 			  db->name, db->path, why);
@@ -193,6 +232,7 @@ int store_db_open(struct engine *e, uint32_t db_id, const char *name, uint32_t d
 	log_info("database is open | name=%s id=0x%08x flags=0x%x tdb_flags=0x%x", name, db_id,
 		 db_flags, (unsigned int)db->tdb_flags);
 	store_freeze_db_opened(s, db);
+	store_replica_db_opened(s, db);
 	return 0;
 }
 

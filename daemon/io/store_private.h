@@ -59,7 +59,7 @@ struct store_db {
 	char name[CORE_NAME_SIZE];
 	char path[4096];
 	struct tdb_context *tdb; /* NULL: its file is damaged, and not touched */
-	bool is_damaged;
+	bool is_damaged, is_repack_due; /* repack: there is lost space (store_judge.c) */
 	struct store_coming coming;
 	struct store_worker *freezer;
 	bool is_frozen, is_wiping; /* wiping: it is frozen for that, whatever the others are */
@@ -156,6 +156,7 @@ int store_db_create(struct store *s, struct store_db *db);
 
 /* store_replica.c */
 void store_replica_close(struct store *s);
+void store_replica_db_opened(struct store *s, struct store_db *db);
 void store_replica_db_closed(struct store *s, struct store_db *db);
 
 /* store_freeze.c */

@@ -3,7 +3,9 @@
  * store_replica.c: persistent and replicated databases: commits, and whole databases on their way.
  * Workers of their own do what takes long (the disk), one job of a database after the other. A job
  * whose worker dies is given to the next one: a transaction has happened or has not, and doing it
- * again changes nothing.
+ * again changes nothing. But libtdb may have rolled it back, by which space in the file is lost that
+ * cannot be told from lost records any more when the next transaction has begun (store_judge.c): so
+ * the file is written anew before that.
  *
  * A file that libtdb finds damaged is left alone, and the database is told of as damaged, until
  * another node has sent it: then it is moved aside, never deleted.
@@ -39,6 +41,15 @@ struct store_job {
 
 static void jobs_assign(struct store *s);
 
+static struct store_job *job_alloc(void)
+{
+	struct store_job *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		fatal(REASON_ENGINE_RESTARTING, "no memory for a commit");
+	return x;
+}
+
 static void job_remove(struct store *s, struct store_job *x)
 {
 	struct store_job **at = &s->jobs;
@@ -62,7 +73,14 @@ static void job_done(struct store *s, struct store_job *x, int rc)
 	if (rc != 0 && type != IPC_WORK_CHECK)
 		log_error("a worker could not do its work on a database | db=%s work=%d error=%s",
 			  x->db->name, (int)type, strerror(-rc));
+	if (type == IPC_WORK_REPACK && rc == 0) {
+		x->db->is_repack_due = false;
+		log_info("space that an interrupted commit had left was given back | db=%s",
+			 x->db->name);
+	}
 	job_remove(s, x);
+	if (type == IPC_WORK_REPACK)
+		return;
 	if (type == IPC_WORK_CHECK)
 		core_commit_checked(core, db_id, ticket, rc);
 	else if (type == IPC_WORK_APPLY)
@@ -103,13 +121,36 @@ static void job_packet(struct channel *ch, enum ipc_type type, struct cursor *c)
 	jobs_assign(w->store);
 }
 
+/* Before the other jobs of this database */
+static void job_repack(struct store *s, struct store_db *db)
+{
+	struct store_job *x = job_alloc(), **at = &s->jobs;
+
+	x->db = db;
+	x->type = IPC_WORK_REPACK;
+	while (*at != NULL && (*at)->db != db)
+		at = &(*at)->next;
+	x->next = *at;
+	*at = x;
+	db->is_repack_due = true;
+}
+
+static bool job_writes(const struct store_job *x)
+{
+	return x->type == IPC_WORK_APPLY || x->type == IPC_WORK_REPLACE;
+}
+
 static void job_worker_ended(struct channel *ch)
 {
 	struct store_worker *w = ch->owner;
+	struct store_job *x = w->job;
 
-	if (w->job != NULL)
-		w->job->worker = NULL;
 	w->job = NULL;
+	if (x != NULL) {
+		x->worker = NULL;
+		if (job_writes(x))
+			job_repack(w->store, x->db);
+	}
 	store_worker_ended(ch);
 }
 
@@ -187,11 +228,11 @@ static struct store_job *job_new(struct engine *e, uint32_t db_id, enum ipc_type
 {
 	struct store *s = e->store;
 	struct store_db *db = store_db_by_id(s, db_id);
-	struct store_job *x = calloc(1, sizeof(*x)), **tail = &s->jobs;
+	struct store_job *x = job_alloc(), **tail = &s->jobs;
 
 	if (db == NULL)
 		bug("a job for a database that is not open | db=0x%08x", db_id);
-	if (x == NULL || (data.len > 0 && (x->data = malloc(data.len)) == NULL))
+	if (data.len > 0 && (x->data = malloc(data.len)) == NULL)
 		fatal(REASON_ENGINE_RESTARTING, "no memory for a commit");
 	x->db = db;
 	x->type = type;
@@ -302,6 +343,13 @@ void store_db_content(struct engine *e, uint32_t db_id, struct core_content *con
 		memcpy(&content->seq, value.dptr + RECORD_HEADER_SIZE, sizeof(content->seq));
 	}
 	free(value.dptr);
+}
+
+/* Whatever job comes first begins with it */
+void store_replica_db_opened(struct store *s, struct store_db *db)
+{
+	if (db->is_repack_due)
+		job_repack(s, db);
 }
 
 void store_replica_db_closed(struct store *s, struct store_db *db)

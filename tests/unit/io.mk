@@ -34,11 +34,11 @@ tests_unit_test_store_read_LDADD = tests/unit/libstore_world.a $(io_test_libs)
 tests_unit_test_store_replica_CFLAGS = $(store_test_cflags)
 tests_unit_test_store_replica_LDADD = tests/unit/libstore_world.a $(io_test_libs)
 
-check_PROGRAMS += tests/unit/test_tdb_whole
-TESTS += tests/unit/test_tdb_whole
-tests_unit_test_tdb_whole_SOURCES = tests/unit/test_tdb_whole.c
-tests_unit_test_tdb_whole_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_tdb_whole_LDADD = libio.a $(TDB_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_store_judge
+TESTS += tests/unit/test_store_judge
+tests_unit_test_store_judge_SOURCES = tests/unit/test_store_judge.c
+tests_unit_test_store_judge_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_store_judge_LDADD = libio.a $(TDB_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_times
 TESTS += tests/unit/test_times

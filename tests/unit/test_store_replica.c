@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,12 +160,29 @@ static void test_transfer(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static struct tdb_context *file_open(const char *path)
+{
+	struct tdb_context *tdb = tdb_open(path, 0, 0, O_RDWR, 0);
+
+	assert_non_null(tdb);
+	return tdb;
+}
+
+static void expect_good(const char *path)
+{
+	struct tdb_context *tdb = file_open(path);
+
+	assert_int_equal(tdb_check(tdb, NULL, NULL), 0);
+	tdb_close(tdb);
+}
+
 /* The file has space that belongs to nothing, as a commit that was killed can leave it, and has
- * grown since: tdb_check() refuses it, but it is good, and used */
+ * grown since, so that tdb_check() may refuse it: it is good, used, and written anew before the
+ * next commit */
 static void test_lost_space(void **state)
 {
 	struct world *w = *state;
-	TDB_DATA key = { 0 }, value = { 0 };
+	TDB_DATA key, value = { 0 };
 	struct record_header h;
 	struct tdb_context *tdb;
 	struct slice body;
@@ -179,8 +197,7 @@ static void test_lost_space(void **state)
 	snprintf(path, sizeof(path), "%s", name);
 	store_db_close(&w->engine, P);
 
-	tdb = tdb_open(path, 0, 0, O_RDWR, 0);
-	assert_non_null(tdb);
+	tdb = file_open(path);
 	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
 	assert_int_equal(ftruncate(tdb_fd(tdb), st.st_size + 65536), 0);
 	value.dsize = 100000;
@@ -188,7 +205,6 @@ static void test_lost_space(void **state)
 	assert_non_null(value.dptr);
 	key = (TDB_DATA){ .dptr = (unsigned char *)path, .dsize = 4 };
 	assert_int_equal(tdb_store(tdb, key, value, 0), 0);
-	assert_int_not_equal(tdb_check(tdb, NULL, NULL), 0);
 	tdb_close(tdb);
 	free(value.dptr);
 
@@ -198,12 +214,76 @@ static void test_lost_space(void **state)
 	assert_int_equal(content_of(w).seq, 3);
 	assert_int_equal(store_get(&w->engine, P, KEY, &h, &body), 0);
 	assert_true(slice_equal(body, slice_of("one", 3)));
+	apply(w, records_of(buf, sizeof(buf), 2, "two", 4), 10, 8);
+	assert_int_equal(content_of(w).seq, 4);
 	store_db_close(&w->engine, P);
+	expect_good(path);
+}
 
-	tdb = tdb_open(path, 0, 0, O_RDWR, 0);
-	assert_non_null(tdb);
-	assert_int_equal(tdb_check(tdb, NULL, NULL), 0);
-	tdb_close(tdb);
+/* A worker is killed at its work again and again: the commit happens, and nothing is left behind */
+static void test_worker_killed(void **state)
+{
+	struct world *w = *state;
+	struct store *s = w->engine.store;
+	struct core_content becomes = { .generation = 9, .tag = 7 };
+	struct record_header h;
+	struct slice body;
+	char path[256];
+	const char *name;
+	uint8_t buf[512];
+
+	assert_int_equal(store_db_open(&w->engine, P, "p.tdb", DB_PERSISTENT), 0);
+	assert_int_equal(store_db_path(&w->engine, P, &name), 0);
+	snprintf(path, sizeof(path), "%s", name);
+	for (uint64_t i = 1; i <= 8; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "value %d", (int)i);
+		w->core.applied = 0;
+		store_commit_apply(&w->engine, P, i, &becomes,
+				   records_of(buf, sizeof(buf), i, text, i), false);
+		for (size_t k = 0; k < STORE_COMMITTERS; k++)
+			if (s->committer[k].job != NULL)
+				kill(s->committer[k].channel.pid, SIGKILL);
+		assert_true(run_for(w, is_applied, WAIT_MS));
+		assert_int_equal(w->core.rc, 0);
+		assert_int_equal(store_get(&w->engine, P, KEY, &h, &body), 0);
+		assert_true(slice_equal(body, slice_of(text, strlen(text))));
+	}
+	assert_false(store_db_by_id(s, P)->is_repack_due);
+	store_db_close(&w->engine, P);
+	expect_good(path);
+}
+
+/* The file has a list that was cut: the records behind are still there, but nobody finds them. It
+ * stays as it is. */
+static void test_cut_list(void **state)
+{
+	struct world *w = *state;
+	char path[256], before[168 + 4 * 8], after[sizeof(before)];
+	const char *name;
+	uint8_t buf[512];
+	uint32_t zero = 0;
+	uint64_t at = 172;
+	int fd;
+
+	assert_int_equal(store_db_open(&w->engine, P, "p.tdb", DB_PERSISTENT), 0);
+	apply(w, records_of(buf, sizeof(buf), 1, "one", 3), 9, 7);
+	assert_int_equal(store_db_path(&w->engine, P, &name), 0);
+	snprintf(path, sizeof(path), "%s", name);
+	store_db_close(&w->engine, P);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	for (uint32_t head = 0; head == 0; at += 4) /* the first hash chain that has a record */
+		assert_int_equal(pread(fd, &head, sizeof(head), (off_t)at), sizeof(head));
+	assert_int_equal(pwrite(fd, &zero, sizeof(zero), (off_t)at - 4), sizeof(zero));
+	assert_int_equal(pread(fd, before, sizeof(before), 0), sizeof(before));
+	assert_int_equal(store_db_open(&w->engine, P, "p.tdb", DB_PERSISTENT), 0);
+	assert_true(content_of(w).is_damaged);
+	store_db_close(&w->engine, P);
+	assert_int_equal(pread(fd, after, sizeof(after), 0), sizeof(after));
+	assert_memory_equal(before, after, sizeof(before));
+	close(fd);
 }
 
 static int tests_run(void)
@@ -212,6 +292,8 @@ static int tests_run(void)
 		WORLD(test_commit),
 		WORLD(test_transfer),
 		WORLD(test_lost_space),
+		WORLD(test_worker_killed),
+		WORLD(test_cut_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

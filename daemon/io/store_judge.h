@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef COTDB_STORE_JUDGE_H
+#define COTDB_STORE_JUDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a look at all of a TDB file has found */
+struct store_verdict {
+	const char *why;     /* what is damaged, a sentence, lent for good; NULL: nothing */
+	size_t lost_n;	     /* pieces of the file that belong to nothing */
+	uint64_t lost_bytes; /* in all of them */
+	/* Of these, what neither making the file longer nor a rolled back commit leaves: records
+	 * may be in it that are not in their lists any more */
+	uint64_t odd_bytes;
+	/* Free pieces that do not end with their size, by which libtdb goes when it joins them with
+	 * the next ones. No commit leaves that, a killed client does. */
+	size_t endless_n;
+};
+
+/* Judges the bytes of a TDB file, which nobody may change meanwhile. Any bytes will do. 0: each
+ * record and each free piece that the file's lists name is one, and none overlaps another;
+ * -EBADMSG: not so, for v->why; -ENOMEM. */
+int store_judge(const void *file, size_t len, struct store_verdict *v);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * judge-db FILE: whether a volatile database that clients have open is whole. For files that
+ * tdbtool refuses: it does so for space that a killed client had taken, too, and it looks at a file
+ * with mutexes without any lock. Prints how many pieces belong to nothing, and their bytes. Exit
+ * code 0: all else is whole; 1: it is not, or cannot be looked at.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <tdb.h>
+#include "daemon/io/store_judge.h"
+
+int main(int argc, char **argv)
+{
+	struct store_verdict v = { 0 };
+	struct tdb_context *tdb;
+	struct stat st;
+	void *map;
+	int rc;
+
+	if (argc != 2) {
+		fputs("usage: judge-db FILE\n", stderr);
+		return 2;
+	}
+	tdb = tdb_open(argv[1], 0, TDB_MUTEX_LOCKING, O_RDWR, 0);
+	if (tdb == NULL && errno == EINVAL) /* one without mutexes */
+		tdb = tdb_open(argv[1], 0, TDB_DEFAULT, O_RDWR, 0);
+	if (tdb == NULL || tdb_lockall_read(tdb) != 0) {
+		fprintf(stderr, "judge-db: %s: %s\n", argv[1],
+			tdb == NULL ? strerror(errno) : tdb_errorstr(tdb));
+		return 1;
+	}
+	rc = fstat(tdb_fd(tdb), &st) == 0 ? 0 : -errno;
+	map = rc == 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0)
+		      : MAP_FAILED;
+	rc = map != MAP_FAILED ? store_judge(map, (size_t)st.st_size, &v) : -errno;
+	tdb_unlockall_read(tdb); /* closing does not: whoever waits for the mutex would wait on */
+	tdb_close(tdb);
+	if (rc != 0) {
+		printf("damaged: %s\n", v.why != NULL ? v.why : strerror(-rc));
+		return 1;
+	}
+	printf("%zu %" PRIu64 "\n", v.lost_n, v.lost_bytes);
+	return 0;
+}
