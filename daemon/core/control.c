@@ -533,8 +533,9 @@ static int lock_message(struct core *c, struct member *from, uint8_t type, struc
 	} else {
 		from->has_failed_lock = true;
 		core_log(c, CORE_LOG_WARNING,
-			 "a member cannot take the recovery lock, the next one may lead | "
-			 "node=%s(%u) reason=%s",
+			 "a member cannot take the recovery lock, %s | node=%s(%u) reason=%s",
+			 c->view.plan_generation == 0 ? "the next one may lead"
+						      : "but its plan is here already",
 			 c->node[from->pnn]->name, from->pnn, reason_row(why)->name);
 		/* plans anew; but a plan that was delivered is a promise */
 		if (c->view.fsm.state == CORE_VIEW_GATED && c->view.plan_generation == 0)

@@ -374,6 +374,11 @@ static void view_activate(struct core *c)
 		c->node[v->member[i].pnn]->kept_out = v->member[i].kept_out;
 	v->candidate = leader;
 	v->is_plan_active = true;
+	/* What it could not do while it planned says nothing of now: it gets the lock in time, or all
+	 * begin again */
+	v->is_lock_failed_sent = false;
+	if (!c->lock.is_held)
+		c->lock.since_ms = 0;
 	if (!self->is_planned) {
 		c->reason = self->kept_out;
 		core_log(c, CORE_LOG_ERROR,

@@ -666,6 +666,31 @@ static void test_lock_fails_late(void **state)
 	core_free(c);
 }
 
+/* A leader that has told so behind its plan leads, and still has to get the lock in time */
+static void test_lock_never_comes(void **state)
+{
+	struct core_member self = { .pnn = 0, .pid = 2 };
+	struct world w;
+	struct core *c = node_alone(&w);
+
+	(void)state;
+	core_membership(c, &self, 1, ring);
+	core_multicast(c, 0, 2, slice_of(w.sent, w.sent_len)); /* STATE */
+	c->config.has_lock = true; /* since it planned */
+	c->view.is_lock_failed_sent = true;
+	c->lock.since_ms = w.now;
+	plan_in(&w, 2);
+	assert_true(c->is_active);
+	assert_false(c->lock.is_held);
+	for (int i = 0; i < 30 && w.sent[0] != CONTROL_RESTART; i++) {
+		assert_true(c->is_active);
+		w.now += 100;
+		core_tick(c);
+	}
+	assert_int_equal(w.sent[0], CONTROL_RESTART);
+	core_free(c);
+}
+
 /* Nor when two are here that have only heard of the newest generation; and that outlives an engine */
 static void test_newest_is_hearsay(void **state)
 {
@@ -749,6 +774,7 @@ int main(void)
 		cmocka_unit_test(test_newest_is_not_here),
 		cmocka_unit_test(test_newest_is_hearsay),
 		cmocka_unit_test(test_lock_fails_late),
+		cmocka_unit_test(test_lock_never_comes),
 		cmocka_unit_test(test_lock_hangs_long),
 		cmocka_unit_test(test_fencing_of_who_comes_back),
 		cmocka_unit_test(test_fencing_among_ring_changes),
