@@ -35,11 +35,12 @@ int ipc_receive(int fd, void *buf, struct cursor *c)
 	uint32_t type;
 	ssize_t n;
 
+	/* The other end has closed with something unread; what it had sent before comes next */
 	do {
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (n == 0)
 		return 0;
 	if ((msg.msg_flags & MSG_TRUNC) != 0)

@@ -71,7 +71,7 @@ enum ipc_type {
 	IPC_WORK_CHECK,        /* u64 cookie, text path, u32 tdb flags, u64 total: may a rec_buffer be stored? */
 	IPC_WORK_APPLY,        /* ... u32 generation, u32 tag, u32 1: instead of all that is there: store it */
 	IPC_WORK_REPLACE,      /* ...: all records become these (worker_commit.h) */
-	IPC_WORK_REPACK,       /* ... (total is 0): the file is written anew, without what is lost in it */
+	IPC_WORK_MEND,         /* ... (total is 0): what a rolled back commit has left is filled with 0 */
 	IPC_WORK_DUMP,         /* ... (total is 0): answered by IPC_WORK_PART first */
 	IPC_WORK_DATA,         /* bytes */
 	/* TDB worker -> engine */

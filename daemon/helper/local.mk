@@ -40,6 +40,7 @@ libhelper_a_SOURCES = \
 	daemon/helper/reclock.c daemon/helper/reclock.h \
 	daemon/helper/worker_cache.c daemon/helper/worker_cache.h \
 	daemon/helper/worker_commit.c daemon/helper/worker_commit.h \
+	daemon/io/store_judge.c daemon/io/store_judge.h \
 	daemon/helper/worker_read.c daemon/helper/worker_read.h \
 	daemon/helper/worker_sweep.c daemon/helper/worker_sweep.h
 libhelper_a_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS)

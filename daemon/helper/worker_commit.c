@@ -11,12 +11,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/ipc.h"
+#include "daemon/io/store_judge.h"
 #include "lib/payload.h"
 
-#define READ_MAX	  (256UL << 20)
-#define PART_BYTES	  (IPC_MAX - 64U)
+#define READ_MAX   (256UL << 20)
+#define PART_BYTES (IPC_MAX - 64U)
 
 static TDB_DATA tdb_data(struct slice s)
 {
@@ -153,9 +157,100 @@ int worker_replace(struct tdb_context *tdb, struct slice records)
 	return transaction_end(tdb, rc);
 }
 
-int worker_repack(struct tdb_context *tdb)
+/* ---- lost space ---- */
+
+struct mend_part {
+	size_t at, len;
+	unsigned int turn;
+};
+
+struct mend {
+	struct mend_part *part;
+	size_t n, size;
+	bool has_failed; /* no memory */
+};
+
+static void mend_take(void *arg, size_t at, size_t len, unsigned int turn)
 {
-	return tdb_repack(tdb) == 0 ? 0 : tdb_rc(tdb);
+	struct mend *m = arg;
+
+	if (m->n == m->size && !m->has_failed) {
+		size_t size = m->size == 0 ? 64 : m->size * 2;
+		struct mend_part *part = realloc(m->part, size * sizeof(*part));
+
+		m->has_failed = part == NULL;
+		if (part != NULL) {
+			m->part = part;
+			m->size = size;
+		}
+	}
+	if (!m->has_failed)
+		m->part[m->n++] = (struct mend_part){ at, len, turn };
+}
+
+static int mend_zero(int fd, size_t at, size_t len)
+{
+	static const uint8_t zero[65536];
+
+	while (len > 0) {
+		size_t n = len < sizeof(zero) ? len : sizeof(zero);
+		ssize_t rc = pwrite(fd, zero, n, (off_t)at);
+
+		if (rc < 0 && errno == EINTR)
+			continue;
+		if (rc <= 0)
+			return rc < 0 ? -errno : -EIO;
+		at += (size_t)rc;
+		len -= (size_t)rc;
+	}
+	return 0;
+}
+
+static int mend_turns(int fd, const struct mend *m)
+{
+	int rc = m->has_failed ? -ENOMEM : 0;
+
+	for (unsigned int turn = 0; turn < STORE_LOST_TURNS && rc == 0; turn++) {
+		for (size_t i = 0; i < m->n && rc == 0; i++)
+			if (m->part[i].turn == turn)
+				rc = mend_zero(fd, m->part[i].at, m->part[i].len);
+		if (rc == 0 && m->n > 0 && fdatasync(fd) != 0)
+			rc = -errno;
+	}
+	return rc;
+}
+
+static int mend_judge(int fd, struct mend *m)
+{
+	const struct store_lost lost = { .take = mend_take, .arg = m };
+	struct store_verdict v;
+	struct stat st;
+	void *map;
+	int rc;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	rc = store_judge(map, (size_t)st.st_size, &v, &lost);
+	munmap(map, (size_t)st.st_size);
+	return rc == 0 && v.odd_bytes > 0 ? -EBADMSG : rc;
+}
+
+int worker_mend(struct tdb_context *tdb)
+{
+	struct mend m = { 0 };
+	int rc;
+
+	if (tdb_lockall(tdb) != 0) /* rolls back what has to be */
+		return tdb_rc(tdb);
+	rc = mend_judge(tdb_fd(tdb), &m);
+	if (rc == 0)
+		rc = mend_turns(tdb_fd(tdb), &m);
+	tdb_unlockall(tdb);
+	free(m.part);
+	return rc;
 }
 
 /* ---- reading ---- */

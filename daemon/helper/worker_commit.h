@@ -19,8 +19,9 @@ int worker_apply(struct tdb_context *tdb, struct slice records, uint32_t generat
 /* Replaces all records by these: key and value, each as a block, one after the other. 0 or -errno
  */
 int worker_replace(struct tdb_context *tdb, struct slice records);
-/* All records are written anew, in one transaction, and all the rest of the file is free again */
-int worker_repack(struct tdb_context *tdb);
+/* Fills what a rolled back commit has left in the file with 0 (store_judge.h). 0, -EBADMSG: the
+ * file is damaged, or -errno */
+int worker_mend(struct tdb_context *tdb);
 /* Sends all records in that form as IPC_WORK_PART, as they are at one moment. 0 or -errno */
 int worker_dump(int fd, struct tdb_context *tdb, uint64_t cookie);
 

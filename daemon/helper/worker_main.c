@@ -184,8 +184,8 @@ static int work_commit(const struct work *work, struct worker_file *f)
 				  work->is_whole != 0);
 	else if (work->type == IPC_WORK_REPLACE)
 		rc = worker_replace(f->tdb, data);
-	else if (work->type == IPC_WORK_REPACK)
-		rc = worker_repack(f->tdb);
+	else if (work->type == IPC_WORK_MEND)
+		rc = worker_mend(f->tdb);
 	else
 		rc = worker_dump(IPC_FD, f->tdb, work->cookie);
 	writer_u64(&w, work->cookie);
@@ -198,7 +198,7 @@ static int work_commit(const struct work *work, struct worker_file *f)
 static bool work_is_bulk(enum ipc_type type)
 {
 	return type == IPC_WORK_SWEEP || type == IPC_WORK_READ || type == IPC_WORK_DUMP ||
-	       type == IPC_WORK_REPLACE || type == IPC_WORK_REPACK;
+	       type == IPC_WORK_REPLACE || type == IPC_WORK_MEND;
 }
 
 static int work_do_now(struct worker *wk, const struct work *work)
@@ -260,7 +260,7 @@ static int work_decode(int type, struct cursor *c, struct work *work)
 	case IPC_WORK_CHECK:
 	case IPC_WORK_APPLY:
 	case IPC_WORK_REPLACE:
-	case IPC_WORK_REPACK:
+	case IPC_WORK_MEND:
 	case IPC_WORK_DUMP:
 	case IPC_WORK_READ:
 		if (cursor_u64(c, &work->cookie) ||

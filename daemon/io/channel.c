@@ -161,7 +161,8 @@ static int32_t channel_ready(int32_t fd, int32_t revents, void *data)
 		return 0;
 	if ((revents & POLLOUT) != 0) {
 		rc = channel_drain(c);
-		if (rc != 0 && rc != -EAGAIN) {
+		/* what it has said before its end is read first */
+		if (rc != 0 && rc != -EAGAIN && (revents & POLLIN) == 0) {
 			channel_end(c);
 			return 0;
 		}

@@ -110,7 +110,7 @@ static int store_file_judge(int fd, struct store_verdict *v)
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	rc = store_judge(map, (size_t)st.st_size, v);
+	rc = store_judge(map, (size_t)st.st_size, v, NULL);
 	munmap(map, (size_t)st.st_size);
 	return rc;
 }
@@ -134,7 +134,7 @@ static int store_db_judge(struct store_db *db, const char **why)
 	if (rc == 0)
 		rc = store_file_judge(tdb_fd(db->tdb), &v);
 	tdb_unlockall_read(db->tdb);
-	db->is_repack_due = rc == 0 && v.lost_n > 0 && v.odd_bytes == 0 && v.endless_n == 0;
+	db->is_mend_due = rc == 0 && v.traced_bytes > 0 && v.odd_bytes == 0;
 	if (!is_refused)
 		return rc == -EBADMSG ? 0 : rc;
 	*why = v.why;

@@ -18,9 +18,12 @@
  * Here the lists are followed instead: the free list, each hash chain, the recovery area. Each
  * piece that they name must lie in the file, be of the right kind, hold a record of its chain, and
  * overlap no other. What no list names is lost space, and is looked at in turn: where it is not of
- * the first three kinds above, a list may have been cut, and records lost. The next commit writes
- * another header, so lost space has to be given back before it (IPC_WORK_REPACK): else it would be
- * odd later.
+ * the first three kinds above, a list may have been cut, and records lost. That a commit was rolled
+ * back its recovery area has to show, too: the file is as it was before.
+ *
+ * The next commit writes another recovery area. So before it the lost space is filled with 0, which
+ * needs no explanation, in three turns, each on disk before the next, so that what is left is
+ * explained after each write: what the commit had added, the areas, the headers of the areas.
  *
  * The format is libtdb's version 1: a header of 168 bytes, the head of the free list, those of the
  * hash chains, then pieces: a header of six 32-bit words, and the piece's bytes, the last four of
@@ -68,11 +71,14 @@ struct judge {
 	const unsigned char *file, *base; /* base: where offsets count from */
 	size_t file_len, size;		  /* size: from base on */
 	uint32_t hash_size;
-	uint32_t old_end; /* of the file, as the recovery area has it that the header names; 0 */
+	uint32_t area,
+	    old_end; /* the recovery area of the header, 0; the file's end as it has it */
 	struct span *span;
 	size_t span_n, span_max;
 	uint64_t looks; /* left */
+	uint64_t taken_bytes;
 	struct store_verdict *v;
+	const struct store_lost *lost;
 };
 
 static int judge_fail(struct judge *j, const char *why)
@@ -122,9 +128,10 @@ static int piece_take(struct judge *j, uint32_t at, struct piece *p)
 		return judge_fail(j, "a piece is longer than the file");
 	if (p->len % WORD != 0)
 		return judge_fail(j, "a piece's length is not aligned");
-	/* more than fit into the file: a list comes by at a place twice, perhaps without end */
-	if (j->span_n >= j->size / sizeof(*p))
-		return judge_fail(j, "a list has no end");
+	/* more than the file has: a list comes by at a place twice, perhaps without end */
+	j->taken_bytes += sizeof(*p) + p->len;
+	if (j->taken_bytes > j->size)
+		return judge_fail(j, "a list comes by at a place twice");
 	return span_add(j, at, end);
 }
 
@@ -215,13 +222,32 @@ static int recovery_follow(struct judge *j)
 			return 0;
 	}
 	rc = piece_take(j, at, &p);
-	j->old_end = rc == 0 ? p.key_len : 0;
+	if (rc == 0) {
+		j->area = at;
+		j->old_end = p.key_len;
+	}
 	return rc;
 }
 
 static bool is_fill(uint32_t word)
 {
 	return word == 0 || word == PAD;
+}
+
+static void lost_part(const struct judge *j, uint64_t begin, uint64_t end, unsigned int turn)
+{
+	if (begin == end)
+		return;
+	j->v->traced_bytes += end - begin;
+	if (j->lost != NULL)
+		j->lost->take(j->lost->arg, (size_t)(j->base - j->file) + (size_t)begin,
+			      (size_t)(end - begin), turn);
+}
+
+static void lost_area(const struct judge *j, uint64_t at, uint64_t end)
+{
+	lost_part(j, at + sizeof(struct piece), end, 1);
+	lost_part(j, at, at + sizeof(struct piece), 2);
 }
 
 /* Where the recovery area ends that begins at `at`, before `end`; 0: there is none */
@@ -233,28 +259,97 @@ static uint64_t area_end(const struct judge *j, uint64_t at, uint64_t end, struc
 		return 0;
 	memcpy(p, j->base + at, sizeof(*p));
 	over = at + sizeof(*p) + p->len;
-	return is_recovery(p->magic) && p->len > 0 && p->len % WORD == 0 && over <= end ? over : 0;
+	return is_recovery(p->magic) && p->next == 0 && p->hash == 0 && p->data_len > 0 &&
+		       p->data_len <= p->len && p->key_len <= j->size && p->len % WORD == 0 &&
+		       over <= end
+		   ? over
+		   : 0;
 }
 
-/* How far the lost space from `at` on is what a rolled back commit has left: behind `at` and fill
- * the file ended, as the header of a recovery area tells; 0: it is not */
-static uint64_t rollback_end(struct judge *j, uint64_t at, uint64_t end)
+/* Of bytes that are saved in a recovery area and belong to `at`; where the area is, which libtdb
+ * notes beside them, is left out */
+static bool is_as_saved(const struct judge *j, uint32_t at, const unsigned char *saved,
+			uint32_t len)
+{
+	uint32_t skip = 0;
+
+	if (at > j->size || len > j->size - at)
+		return false;
+	if (at <= HEADER_RECOVERY && HEADER_RECOVERY - at < len) {
+		skip = HEADER_RECOVERY - at;
+		if (len - skip < WORD || memcmp(j->base + at, saved, skip) != 0)
+			return false;
+		skip += WORD;
+	}
+	return memcmp(j->base + at + skip, saved + skip, len - skip) == 0;
+}
+
+/* Whether the commit of the recovery area at `at` was rolled back: the file is as it was before,
+ * which is saved there as (u32 offset, u32 length, bytes), and a word behind all. After a commit it
+ * is not: a sequence number has changed. */
+static bool is_rolled_back(struct judge *j, uint64_t at, const struct piece *p)
+{
+	const unsigned char *data = j->base + at + sizeof(*p);
+	uint64_t n = 0;
+
+	if (p->data_len > p->len || j->looks < p->data_len / WORD)
+		return false;
+	j->looks -= p->data_len / WORD;
+	while (n + 2 * (uint64_t)WORD < p->data_len) {
+		uint32_t offset = word_at(data + n), len = word_at(data + n + WORD);
+
+		n += 2 * (uint64_t)WORD;
+		if (len == 0 || len > p->data_len - n || !is_as_saved(j, offset, data + n, len))
+			return false;
+		n += len;
+	}
+	return n > 0;
+}
+
+/* Where in the lost space from `fill` on a recovery area is whose commit was rolled back, when the
+ * file had ended between `at` and `fill`; 0: none */
+static uint64_t forgotten_area(struct judge *j, uint64_t at, uint64_t fill, uint64_t end,
+			       uint64_t *over)
 {
 	struct piece p;
-	uint64_t over = area_end(j, at, end, &p), fill = at;
 
-	if (over != 0)
-		return over;
-	while (fill < end && is_fill(word_at(j->base + fill)))
-		fill += WORD;
-	if (fill == end || (end == j->size && j->old_end >= at && j->old_end <= fill))
-		return end;
-	for (uint64_t q = at; q < end && j->looks > 0; q += WORD, j->looks--) {
-		over = area_end(j, q, end, &p);
-		if (over != 0 && p.key_len >= at && p.key_len <= q && p.key_len <= fill)
-			return over;
+	for (uint64_t q = fill; q < end && j->looks > 0; q += WORD, j->looks--) {
+		*over = area_end(j, q, end, &p);
+		if (*over != 0 && p.key_len >= at && p.key_len <= fill && is_rolled_back(j, q, &p))
+			return q;
 	}
 	return 0;
+}
+
+/* How far the lost space from `at` on is explained; 0: it is not */
+static uint64_t lost_explain(struct judge *j, uint64_t at, uint64_t end)
+{
+	uint64_t fill = at, over, q;
+	struct piece p;
+
+	while (fill < end && is_fill(word_at(j->base + fill)))
+		fill += WORD;
+	if (fill == end)
+		return end;
+	if (j->area != 0 && end == j->size && j->old_end >= at && j->old_end <= fill) {
+		memcpy(&p, j->base + j->area, sizeof(p));
+		if (is_rolled_back(j, j->area, &p)) {
+			lost_part(j, fill, end, 0);
+			return end;
+		}
+	}
+	/* an area's header begins with a zero, and then its length */
+	over = fill > at ? area_end(j, fill - WORD, end, &p) : 0;
+	if (over != 0) {
+		lost_area(j, fill - WORD, over);
+		return over;
+	}
+	q = forgotten_area(j, at, fill, end, &over);
+	if (q == 0)
+		return 0;
+	lost_part(j, fill, q, 0);
+	lost_area(j, q, over);
+	return over;
 }
 
 static void lost_look(struct judge *j, uint64_t begin, uint64_t end)
@@ -263,9 +358,9 @@ static void lost_look(struct judge *j, uint64_t begin, uint64_t end)
 		return;
 	j->v->lost_n++;
 	j->v->lost_bytes += end - begin;
-	j->looks = (end - begin) / WORD * LOOKS;
+	j->looks = j->size / WORD * LOOKS;
 	while (begin < end) {
-		uint64_t over = end % WORD == 0 ? rollback_end(j, begin, end) : 0;
+		uint64_t over = end % WORD == 0 ? lost_explain(j, begin, end) : 0;
 
 		if (over == 0) {
 			j->v->odd_bytes += end - begin;
@@ -316,15 +411,15 @@ static int header_read(struct judge *j)
 	j->size = j->file_len - (size_t)skip;
 	j->hash_size = word_at(j->base + HEADER_HASH_SIZE);
 	if (j->size > UINT32_MAX || j->hash_size == 0 ||
-	    j->hash_size >= (j->size - HEADER_SIZE) / WORD ||
-	    j->size - pieces_begin(j) < sizeof(struct piece))
+	    j->hash_size >= (j->size - HEADER_SIZE) / WORD)
 		return judge_fail(j, "the file is shorter than its hash table");
 	return 0;
 }
 
-int store_judge(const void *file, size_t len, struct store_verdict *v)
+int store_judge(const void *file, size_t len, struct store_verdict *v,
+		const struct store_lost *lost)
 {
-	struct judge j = { .file = file, .file_len = len, .v = v };
+	struct judge j = { .file = file, .file_len = len, .v = v, .lost = lost };
 	int rc;
 
 	*v = (struct store_verdict){ 0 };

@@ -59,7 +59,7 @@ struct store_db {
 	char name[CORE_NAME_SIZE];
 	char path[4096];
 	struct tdb_context *tdb; /* NULL: its file is damaged, and not touched */
-	bool is_damaged, is_repack_due; /* repack: there is lost space (store_judge.c) */
+	bool is_damaged, is_mend_due; /* mend: traces of a rolled back commit are in it */
 	struct store_coming coming;
 	struct store_worker *freezer;
 	bool is_frozen, is_wiping; /* wiping: it is frozen for that, whatever the others are */

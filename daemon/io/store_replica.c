@@ -4,8 +4,8 @@
  * Workers of their own do what takes long (the disk), one job of a database after the other. A job
  * whose worker dies is given to the next one: a transaction has happened or has not, and doing it
  * again changes nothing. But libtdb may have rolled it back, by which space in the file is lost that
- * cannot be told from lost records any more when the next transaction has begun (store_judge.c): so
- * the file is written anew before that.
+ * cannot be told from lost records any more when the next transaction has begun (store_judge.c): so a
+ * worker mends the file before that.
  *
  * A file that libtdb finds damaged is left alone, and the database is told of as damaged, until
  * another node has sent it: then it is moved aside, never deleted.
@@ -73,13 +73,13 @@ static void job_done(struct store *s, struct store_job *x, int rc)
 	if (rc != 0 && type != IPC_WORK_CHECK)
 		log_error("a worker could not do its work on a database | db=%s work=%d error=%s",
 			  x->db->name, (int)type, strerror(-rc));
-	if (type == IPC_WORK_REPACK && rc == 0) {
-		x->db->is_repack_due = false;
-		log_info("space that an interrupted commit had left was given back | db=%s",
+	if (type == IPC_WORK_MEND && rc == 0) {
+		x->db->is_mend_due = false;
+		log_info("what an interrupted commit had left in a file is wiped | db=%s",
 			 x->db->name);
 	}
 	job_remove(s, x);
-	if (type == IPC_WORK_REPACK)
+	if (type == IPC_WORK_MEND)
 		return;
 	if (type == IPC_WORK_CHECK)
 		core_commit_checked(core, db_id, ticket, rc);
@@ -122,17 +122,17 @@ static void job_packet(struct channel *ch, enum ipc_type type, struct cursor *c)
 }
 
 /* Before the other jobs of this database */
-static void job_repack(struct store *s, struct store_db *db)
+static void job_mend(struct store *s, struct store_db *db)
 {
 	struct store_job *x = job_alloc(), **at = &s->jobs;
 
 	x->db = db;
-	x->type = IPC_WORK_REPACK;
+	x->type = IPC_WORK_MEND;
 	while (*at != NULL && (*at)->db != db)
 		at = &(*at)->next;
 	x->next = *at;
 	*at = x;
-	db->is_repack_due = true;
+	db->is_mend_due = true;
 }
 
 static bool job_writes(const struct store_job *x)
@@ -149,7 +149,7 @@ static void job_worker_ended(struct channel *ch)
 	if (x != NULL) {
 		x->worker = NULL;
 		if (job_writes(x))
-			job_repack(w->store, x->db);
+			job_mend(w->store, x->db);
 	}
 	store_worker_ended(ch);
 }
@@ -348,8 +348,8 @@ void store_db_content(struct engine *e, uint32_t db_id, struct core_content *con
 /* Whatever job comes first begins with it */
 void store_replica_db_opened(struct store *s, struct store_db *db)
 {
-	if (db->is_repack_due)
-		job_repack(s, db);
+	if (db->is_mend_due)
+		job_mend(s, db);
 }
 
 void store_replica_db_closed(struct store *s, struct store_db *db)

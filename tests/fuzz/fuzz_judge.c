@@ -50,13 +50,23 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	exit(0);
 }
 
+static void part_take(void *arg, size_t at, size_t len, unsigned int turn)
+{
+	(void)at;
+	if (len == 0 || turn >= STORE_LOST_TURNS)
+		abort();
+	*(size_t *)arg += len;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
+	size_t taken = 0;
+	const struct store_lost lost = { .take = part_take, .arg = &taken };
 	struct store_verdict v;
-	int rc = store_judge(p, len, &v);
+	int rc = store_judge(p, len, &v, &lost);
 
 	if ((rc != 0) != (v.why != NULL) || v.lost_bytes > len || v.odd_bytes > v.lost_bytes ||
-	    v.lost_n > len / 4 || (v.lost_n == 0) != (v.lost_bytes == 0)) {
+	    v.lost_n > len / 4 || v.traced_bytes != taken || taken > v.lost_bytes || (v.lost_n == 0) != (v.lost_bytes == 0)) {
 		fputs("judge: a promise is broken\n", stderr);
 		abort();
 	}

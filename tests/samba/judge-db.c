@@ -2,8 +2,9 @@
 /*
  * judge-db FILE: whether a volatile database that clients have open is whole. For files that
  * tdbtool refuses: it does so for space that a killed client had taken, too, and it looks at a file
- * with mutexes without any lock. Prints how many pieces belong to nothing, and their bytes. Exit
- * code 0: all else is whole; 1: it is not, or cannot be looked at.
+ * with mutexes without any lock. Prints how many pieces belong to nothing, their bytes, and how
+ * many of these may have been records. Exit code 0: all else is whole; 1: it is not, or cannot be
+ * looked at.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,13 +39,13 @@ int main(int argc, char **argv)
 	rc = fstat(tdb_fd(tdb), &st) == 0 ? 0 : -errno;
 	map = rc == 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0)
 		      : MAP_FAILED;
-	rc = map != MAP_FAILED ? store_judge(map, (size_t)st.st_size, &v) : -errno;
+	rc = map != MAP_FAILED ? store_judge(map, (size_t)st.st_size, &v, NULL) : -errno;
 	tdb_unlockall_read(tdb); /* closing does not: whoever waits for the mutex would wait on */
 	tdb_close(tdb);
 	if (rc != 0) {
 		printf("damaged: %s\n", v.why != NULL ? v.why : strerror(-rc));
 		return 1;
 	}
-	printf("%zu %" PRIu64 "\n", v.lost_n, v.lost_bytes);
+	printf("%zu %" PRIu64 " %" PRIu64 "\n", v.lost_n, v.lost_bytes, v.odd_bytes);
 	return 0;
 }

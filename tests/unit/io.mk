@@ -38,7 +38,7 @@ check_PROGRAMS += tests/unit/test_store_judge
 TESTS += tests/unit/test_store_judge
 tests_unit_test_store_judge_SOURCES = tests/unit/test_store_judge.c
 tests_unit_test_store_judge_CFLAGS = $(AM_CFLAGS) $(TDB_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_store_judge_LDADD = libio.a $(TDB_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_store_judge_LDADD = libhelper.a libdaemon.a libcotdb-base.a $(TDB_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_times
 TESTS += tests/unit/test_times

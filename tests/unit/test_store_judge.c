@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <tdb.h>
 #include <cmocka.h>
+#include "daemon/helper/worker_commit.h"
 #include "daemon/io/store_judge.h"
 
 enum {
@@ -68,7 +69,7 @@ static TDB_DATA key_of(unsigned int i, char text[16])
 /* Values whose first word tells the record, and whose lengths differ */
 static void store(struct tdb_context *tdb, unsigned int i, size_t len)
 {
-	static unsigned char bytes[4096];
+	static unsigned char bytes[16384];
 	char text[16];
 	TDB_DATA key = key_of(i, text);
 
@@ -101,7 +102,7 @@ static int judge(struct tdb_context *tdb, struct store_verdict *v)
 	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0);
 	assert_true(map != MAP_FAILED);
-	rc = store_judge(map, (size_t)st.st_size, v);
+	rc = store_judge(map, (size_t)st.st_size, v, NULL);
 	munmap(map, (size_t)st.st_size);
 	assert_true(rc == 0 || rc == -EBADMSG);
 	assert_int_equal(rc == 0, v->why == NULL);
@@ -138,10 +139,16 @@ static struct tdb_context *db_new(void)
 
 static void test_good(void **state)
 {
-	struct tdb_context *tdb = db_new();
 	struct store_verdict v;
+	struct tdb_context *tdb;
 
 	(void)state;
+	unlink(path);
+	tdb = db_open(0, HASH_SIZE);
+	assert_int_equal(judge(tdb, &v), 0); /* one without any record */
+	assert_int_equal(v.lost_n, 0);
+	tdb_close(tdb);
+	tdb = db_new();
 	assert_int_equal(judge(tdb, &v), 0);
 	assert_int_equal(v.lost_n, 0);
 	assert_int_equal(v.lost_bytes, 0);
@@ -168,12 +175,167 @@ static void test_lost_space(void **state)
 	assert_int_equal(v.odd_bytes, 0);
 	expect_records(tdb, RECORDS);
 
-	/* libtdb writes it anew, then it takes it for whole again */
-	assert_int_equal(tdb_repack(tdb), 0);
-	assert_int_equal(tdb_check(tdb, NULL, NULL), 0);
+	tdb_close(tdb);
+}
+
+/* A commit that made the file longer, as it is when its process ends in the middle of it: all is
+ * saved, some of it is written */
+static void commit_interrupted(unsigned int len)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct tdb_context *tdb = tdb_open(path, HASH_SIZE, 0, O_RDWR, 0600);
+		struct stat before, after;
+		char junk[4096];
+
+		memset(junk, 'j', sizeof(junk));
+		if (tdb == NULL || fstat(tdb_fd(tdb), &before) != 0 ||
+		    tdb_transaction_start(tdb) != 0)
+			_exit(1);
+		for (unsigned int i = 0; i < RECORDS; i++)
+			store(tdb, i, len);
+		if (tdb_transaction_prepare_commit(tdb) != 0 || fstat(tdb_fd(tdb), &after) != 0 ||
+		    after.st_size < before.st_size + (off_t)sizeof(junk) ||
+		    pwrite(tdb_fd(tdb), junk, sizeof(junk), before.st_size) != sizeof(junk))
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void commit(unsigned int n, unsigned int len)
+{
+	struct tdb_context *tdb = db_open(0, HASH_SIZE);
+
+	assert_int_equal(tdb_transaction_start(tdb), 0);
+	for (unsigned int i = 0; i < n; i++)
+		store(tdb, i, len);
+	assert_int_equal(tdb_transaction_commit(tdb), 0);
+	tdb_close(tdb);
+}
+
+struct parts {
+	struct {
+		size_t at, len;
+		unsigned int turn;
+	} part[16];
+	size_t n;
+};
+
+static void part_take(void *arg, size_t at, size_t len, unsigned int turn)
+{
+	struct parts *p = arg;
+
+	assert_true(p->n < 16);
+	p->part[p->n].at = at;
+	p->part[p->n].len = len;
+	p->part[p->n++].turn = turn;
+}
+
+/* The parts are wiped, in their order, and the file is judged after each 4 KiB */
+static void wipe_slowly(struct tdb_context *tdb, const unsigned char *map, size_t size)
+{
+	struct parts parts = { 0 };
+	const struct store_lost lost = { .take = part_take, .arg = &parts };
+	static const char zero[4096];
+	struct store_verdict v;
+
+	assert_int_equal(store_judge(map, size, &v, &lost), 0);
+	for (unsigned int turn = 0; turn < STORE_LOST_TURNS; turn++) {
+		for (size_t i = 0; i < parts.n; i++) {
+			if (parts.part[i].turn != turn)
+				continue;
+			for (size_t at = 0; at < parts.part[i].len; at += sizeof(zero)) {
+				size_t n = parts.part[i].len - at;
+
+				n = n < sizeof(zero) ? n : sizeof(zero);
+				assert_int_equal(
+				    pwrite(tdb_fd(tdb), zero, n, (off_t)(parts.part[i].at + at)),
+				    n);
+				expect_whole(tdb);
+			}
+		}
+	}
+	assert_int_equal(store_judge(map, size, &v, NULL), 0);
+	assert_int_equal(v.traced_bytes, 0);
+}
+
+/* The recovery area of an interrupted commit is found at the file's end, or has its place already;
+ * the worker wipes what is left, at once or with an end after each write; and the file stays good
+ * when it grows */
+static void test_rolled_back(void **state)
+{
+	(void)state;
+	for (unsigned int kind = 0; kind < 8; kind++) {
+		bool has_area = (kind & 1) != 0, is_slow = (kind & 2) != 0,
+		     is_twice = (kind & 4) != 0;
+		struct store_verdict v;
+		struct tdb_context *tdb;
+
+		unlink(path);
+		commit(RECORDS, 20);
+		if (has_area) /* which is large enough for all that comes */
+			commit(RECORDS, 2000);
+		commit_interrupted(has_area ? 6000 : 2000);
+		tdb = db_open(0, HASH_SIZE); /* rolls back */
+		assert_int_equal(judge(tdb, &v), 0);
+		assert_int_not_equal(v.lost_bytes, 0);
+		assert_int_not_equal(v.traced_bytes, 0);
+		expect_whole(tdb);
+		expect_records(tdb, RECORDS);
+		if (is_slow) {
+			struct stat st;
+			void *map;
+
+			assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
+			map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0);
+			assert_true(map != MAP_FAILED);
+			wipe_slowly(tdb, map, (size_t)st.st_size);
+			munmap(map, (size_t)st.st_size);
+		}
+		assert_int_equal(worker_mend(tdb), 0);
+		assert_int_equal(judge(tdb, &v), 0);
+		assert_int_equal(v.traced_bytes, 0);
+		tdb_close(tdb);
+		if (is_twice) {
+			commit_interrupted(9000);
+			tdb = db_open(0, HASH_SIZE);
+			expect_whole(tdb);
+			assert_int_equal(worker_mend(tdb), 0);
+			tdb_close(tdb);
+		}
+		commit(RECORDS, 3000);
+		commit(RECORDS, 9000);
+		tdb = db_open(0, HASH_SIZE);
+		expect_whole(tdb);
+		expect_records(tdb, RECORDS);
+		tdb_close(tdb);
+	}
+}
+
+/* The same header is left by a commit that happened: it explains nothing */
+static void test_not_rolled_back(void **state)
+{
+	struct store_verdict v;
+	struct tdb_context *tdb;
+	uint32_t head = 0, zero = 0, at = 172;
+
+	(void)state;
+	unlink(path);
+	commit(RECORDS, 20);
+	commit(RECORDS, 2000);
+	commit(RECORDS, 6000);
+	tdb = db_open(0, HASH_SIZE);
+	expect_whole(tdb);
+	for (; head == 0; at += 4)
+		assert_int_equal(pread(tdb_fd(tdb), &head, sizeof(head), at), sizeof(head));
+	assert_int_equal(pwrite(tdb_fd(tdb), &zero, sizeof(zero), at - 4), sizeof(zero));
 	assert_int_equal(judge(tdb, &v), 0);
-	assert_int_equal(v.lost_n, 0);
-	expect_records(tdb, RECORDS);
+	assert_int_not_equal(v.odd_bytes, 0);
 	tdb_close(tdb);
 }
 
@@ -239,12 +401,11 @@ static void test_killed_commits(void **state)
 		expect_records(tdb, RECORDS);
 		refused += tdb_check(tdb, NULL, NULL) != 0;
 		assert_int_equal(judge(tdb, &v), 0);
-		if (v.lost_n > 0) {
+		if (v.traced_bytes > 0) {
 			lost++;
-			assert_int_equal(tdb_repack(tdb), 0);
-			assert_int_equal(tdb_check(tdb, NULL, NULL), 0);
+			assert_int_equal(worker_mend(tdb), 0);
 			assert_int_equal(judge(tdb, &v), 0);
-			assert_int_equal(v.lost_n, 0);
+			assert_int_equal(v.traced_bytes, 0);
 			expect_records(tdb, RECORDS);
 		}
 		tdb_close(tdb);
@@ -327,8 +488,8 @@ static void test_damaged(void **state)
 	expect_damage(tdb, 36, 1, NULL); /* one chain of all */
 	expect_damage(tdb, head, free_piece, "a hash chain has a piece that is no record");
 	expect_damage(tdb, other, record, "a record is in another key's hash chain");
-	expect_damage(tdb, second + PIECE_NEXT, record, "a list has no end");
-	expect_damage(tdb, free_piece + PIECE_NEXT, free_piece, "a list has no end");
+	expect_damage(tdb, second + PIECE_NEXT, record, "a list comes by at a place twice");
+	expect_damage(tdb, free_piece + PIECE_NEXT, free_piece, "a list comes by at a place twice");
 	expect_damage(tdb, FREE_HEAD, record, "the free list has a piece that is not free");
 	expect_damage(tdb, record + PIECE_LEN, UINT32_MAX, "a piece is longer than the file");
 	expect_damage(tdb, record + PIECE_LEN, get(tdb, record + PIECE_LEN) + 4,
@@ -356,7 +517,7 @@ static void test_damaged(void **state)
 
 	assert_int_equal(ftruncate(tdb_fd(tdb), 100), 0);
 	assert_int_equal(judge(tdb, &v), -EBADMSG);
-	assert_int_equal(store_judge(NULL, 0, &v), -EBADMSG);
+	assert_int_equal(store_judge(NULL, 0, &v, NULL), -EBADMSG);
 	tdb_close(tdb);
 }
 
@@ -406,8 +567,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),	       cmocka_unit_test(test_lost_space),
-		cmocka_unit_test(test_killed_commits), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_lost_space),
+		cmocka_unit_test(test_rolled_back),
+		cmocka_unit_test(test_not_rolled_back),
+		cmocka_unit_test(test_killed_commits),
+		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_any_word),
 	};
 
