@@ -235,7 +235,9 @@ static int mend_judge(int fd, struct mend *m)
 		return -errno;
 	rc = store_judge(map, (size_t)st.st_size, &v, &lost);
 	munmap(map, (size_t)st.st_size);
-	return rc == 0 && v.odd_bytes > 0 ? -EBADMSG : rc;
+	if (rc == 0 && !store_is_mendable(&v))
+		m->n = 0;
+	return rc;
 }
 
 int worker_mend(struct tdb_context *tdb)

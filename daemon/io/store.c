@@ -134,7 +134,7 @@ static int store_db_judge(struct store_db *db, const char **why)
 	if (rc == 0)
 		rc = store_file_judge(tdb_fd(db->tdb), &v);
 	tdb_unlockall_read(db->tdb);
-	db->is_mend_due = rc == 0 && v.traced_bytes > 0 && v.odd_bytes == 0;
+	db->is_mend_due = rc == 0 && store_is_mendable(&v);
 	if (!is_refused)
 		return rc == -EBADMSG ? 0 : rc;
 	*why = v.why;

@@ -2,6 +2,7 @@
 #ifndef COTDB_STORE_JUDGE_H
 #define COTDB_STORE_JUDGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,7 @@ struct store_verdict {
 	/* ... and what a rolled back commit has left, which can be told until the next commit */
 	uint64_t traced_bytes;
 	/* Free pieces that do not end with their size, by which libtdb goes when it joins them with
-	 * the next ones. No commit leaves that, a killed client does. */
+	 * the next ones. A killed client leaves that. */
 	size_t endless_n;
 };
 
@@ -27,6 +28,12 @@ struct store_lost {
 	void *arg;
 };
 enum { STORE_LOST_TURNS = 3 };
+
+/* Whether there is something to be wiped, and the file is good otherwise */
+static inline bool store_is_mendable(const struct store_verdict *v)
+{
+	return v->traced_bytes > 0 && v->odd_bytes == 0 && v->endless_n == 0;
+}
 
 /* Judges the bytes of a TDB file, which nobody may change meanwhile. Any bytes will do. 0: each
  * record and each free piece that the file's lists name is one, and none overlaps another;

@@ -366,6 +366,7 @@ void store_replica_db_closed(struct store *s, struct store_db *db)
 		job_remove(s, x);
 	}
 	free(db->coming.data);
+	jobs_assign(s); /* of others: the workers that were stopped do not ask for more */
 }
 
 size_t store_transfers(const struct engine *e)

@@ -521,6 +521,32 @@ static void test_damaged(void **state)
 	tdb_close(tdb);
 }
 
+/* libtdb puts a recovery area that never got its header on the free list, with a length of 0 */
+static void test_area_without_header(void **state)
+{
+	struct tdb_context *tdb = db_new();
+	uint32_t head = get(tdb, FREE_HEAD), at;
+	struct store_verdict v;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
+	at = (uint32_t)st.st_size;
+	assert_int_equal(ftruncate(tdb_fd(tdb), st.st_size + 8192), 0);
+	put(tdb, at + PIECE_NEXT, head);
+	put(tdb, at + PIECE_MAGIC, ~0x26011999U);
+	put(tdb, FREE_HEAD, at);
+	assert_int_not_equal(tdb_check(tdb, NULL, NULL), 0);
+	assert_int_equal(judge(tdb, &v), 0);
+	assert_int_equal(v.lost_bytes, 8192 - 24);
+	expect_whole(tdb);
+	for (unsigned int i = 0; i < RECORDS; i++) /* libtdb works with it */
+		store(tdb, i, 3000);
+	expect_whole(tdb);
+	expect_records(tdb, RECORDS);
+	tdb_close(tdb);
+}
+
 /* Whatever a word is, there is an answer */
 static void test_any_word(void **state)
 {
@@ -573,6 +599,7 @@ int main(void)
 		cmocka_unit_test(test_not_rolled_back),
 		cmocka_unit_test(test_killed_commits),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_area_without_header),
 		cmocka_unit_test(test_any_word),
 	};
 
