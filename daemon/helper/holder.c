@@ -45,12 +45,13 @@ int holder_layout_read(const char *path, struct holder_layout *layout)
 {
 	uint8_t header[TDB_HEADER_BYTES];
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
 	n = pread(fd, header, sizeof(header), 0);
-	if (n < 0)
+	if (n < 0 || fstat(fd, &st) != 0)
 		n = -errno;
 	close(fd); /* this process has no lock on the file that this could drop */
 	if (n < 0)
@@ -63,6 +64,11 @@ int holder_layout_read(const char *path, struct holder_layout *layout)
 	layout->has_mutexes = (header_u32(header, TDB_FLAGS_OFFSET) & TDB_HAS_MUTEXES) != 0;
 	layout->mutex_bytes = layout->has_mutexes ? header_u32(header, TDB_MUTEX_OFFSET) : 0;
 	if (layout->hash_size == 0 || layout->hash_size > HASH_SIZE_MAX)
+		return -ENODATA;
+	/* With mutexes libtdb writes the header, makes room for them, and writes it again behind
+	 * them, with the hash table: as long as that is not there nobody can have opened it */
+	if ((uint64_t)st.st_size < (uint64_t)layout->mutex_bytes + TDB_HEADER_BYTES +
+					   (layout->hash_size + 1) * sizeof(uint32_t))
 		return -ENODATA;
 	layout->tdb_flags = TDB_NOSYNC | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH |
 			    (layout->has_mutexes ? TDB_MUTEX_LOCKING : 0);

@@ -349,6 +349,39 @@ static void holders_are_told_from_bystanders(void **state)
 	assert_int_equal(holder_maps(path, holder.pid), 0);
 }
 
+/* The engine was killed while it made the file: nobody was told of it yet, so nothing has to be waited
+ * for, however far it had come */
+static void a_file_that_was_not_completely_made_goes(void **state)
+{
+	off_t lens[] = { 0, 100, 168, 500, 0, 0, 0, 0 };
+	struct holder_layout layout;
+	struct tdb_context *tdb;
+	char path[128];
+	struct stat st;
+
+	(void)state;
+	path_of(path, "half.tdb.0");
+	tdb = tdb_open(path, 1000, CLIENT_FLAGS, O_RDWR | O_CREAT, 0600);
+	assert_non_null(tdb);
+	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
+	tdb_close(tdb);
+	assert_int_equal(holder_layout_read(path, &layout), 0);
+	lens[4] = layout.mutex_bytes;
+	lens[5] = layout.mutex_bytes + 168;
+	lens[6] = layout.mutex_bytes + 168 + 2000;
+	lens[7] = layout.mutex_bytes + 168 + 1001 * 4 - 1;
+	assert_true(lens[7] < st.st_size);
+	for (size_t i = sizeof(lens) / sizeof(lens[0]); i-- > 0;) {
+		tdb = tdb_open(path, 1000, CLIENT_FLAGS, O_RDWR | O_CREAT, 0600);
+		assert_non_null(tdb);
+		tdb_close(tdb);
+		assert_int_equal(truncate(path, lens[i]), 0);
+		assert_int_equal(holder_layout_read(path, &layout), -ENODATA);
+		assert_int_equal(retire_file(path), 0);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+}
+
 static void a_folder_that_does_not_exist_is_retired(void **state)
 {
 	struct retire *r;
@@ -371,6 +404,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(giving_up_lets_the_clients_go_on, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(holders_are_told_from_bystanders, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_file_that_was_not_completely_made_goes, set_up,
 						tear_down),
 		cmocka_unit_test(a_folder_that_does_not_exist_is_retired),
 	};
