@@ -21,25 +21,9 @@
 #include <sys/syscall.h>
 #include <tdb.h>
 #include <unistd.h>
+#include "daemon/tdb_header.h"
 
-/* The start of a TDB file, little endian as all that cotdb runs on */
-#define TDB_HEADER_BYTES   168U
-#define TDB_MAGIC_TEXT	   "TDB file\n"
-#define TDB_VERSION_OFFSET 32U
-#define TDB_HASH_OFFSET	   36U
-#define TDB_FLAGS_OFFSET   60U
-#define TDB_MUTEX_OFFSET   64U
-#define TDB_VERSION_NUMBER (0x26011967U + 6)
-#define TDB_HAS_MUTEXES	   1U
 #define HASH_SIZE_MAX	   (16U << 20)
-
-static uint32_t header_u32(const uint8_t *header, size_t offset)
-{
-	uint32_t v;
-
-	memcpy(&v, header + offset, sizeof(v));
-	return v;
-}
 
 int holder_layout_read(const char *path, struct holder_layout *layout)
 {
@@ -58,11 +42,11 @@ int holder_layout_read(const char *path, struct holder_layout *layout)
 		return (int)n;
 	if (n < (ssize_t)sizeof(header) ||
 	    memcmp(header, TDB_MAGIC_TEXT, sizeof(TDB_MAGIC_TEXT) - 1) != 0 ||
-	    header_u32(header, TDB_VERSION_OFFSET) != TDB_VERSION_NUMBER)
+	    tdb_word(header, TDB_VERSION_OFFSET) != TDB_VERSION_NUMBER)
 		return -ENODATA;
-	layout->hash_size = header_u32(header, TDB_HASH_OFFSET);
-	layout->has_mutexes = (header_u32(header, TDB_FLAGS_OFFSET) & TDB_HAS_MUTEXES) != 0;
-	layout->mutex_bytes = layout->has_mutexes ? header_u32(header, TDB_MUTEX_OFFSET) : 0;
+	layout->hash_size = tdb_word(header, TDB_HASH_OFFSET);
+	layout->has_mutexes = (tdb_word(header, TDB_FLAGS_OFFSET) & TDB_HAS_MUTEXES) != 0;
+	layout->mutex_bytes = layout->has_mutexes ? tdb_word(header, TDB_MUTEX_OFFSET) : 0;
 	if (layout->hash_size == 0 || layout->hash_size > HASH_SIZE_MAX)
 		return -ENODATA;
 	/* With mutexes libtdb writes the header, makes room for them, and writes it again behind

@@ -4,7 +4,7 @@ noinst_LIBRARIES += libdaemon.a
 libdaemon_a_SOURCES = \
 	daemon/options.c daemon/options.h daemon/options.def \
 	daemon/log.c daemon/log.h daemon/log_qb.c \
-	daemon/fatal.c daemon/fatal.h \
+	daemon/fatal.c daemon/fatal.h daemon/tdb_header.h \
 	daemon/helper/ipc.c daemon/helper/ipc.h
 libdaemon_a_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS)
 include daemon/helper/pacemaker.mk

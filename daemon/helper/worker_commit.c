@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "daemon/core/core.h"
 #include "daemon/helper/ipc.h"
@@ -220,35 +218,17 @@ static int mend_turns(int fd, const struct mend *m)
 	return rc;
 }
 
-static int mend_judge(int fd, struct mend *m)
-{
-	const struct store_lost lost = { .take = mend_take, .arg = m };
-	struct store_verdict v;
-	struct stat st;
-	void *map;
-	int rc;
-
-	if (fstat(fd, &st) != 0)
-		return -errno;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	rc = store_judge(map, (size_t)st.st_size, &v, &lost);
-	munmap(map, (size_t)st.st_size);
-	if (rc == 0 && !store_is_mendable(&v))
-		m->n = 0;
-	return rc;
-}
-
 int worker_mend(struct tdb_context *tdb)
 {
 	struct mend m = { 0 };
+	const struct store_lost lost = { .take = mend_take, .arg = &m };
+	struct store_verdict v;
 	int rc;
 
 	if (tdb_lockall(tdb) != 0) /* rolls back what has to be */
 		return tdb_rc(tdb);
-	rc = mend_judge(tdb_fd(tdb), &m);
-	if (rc == 0)
+	rc = store_judge_file(tdb_fd(tdb), &v, &lost);
+	if (rc == 0 && store_is_mendable(&v))
 		rc = mend_turns(tdb_fd(tdb), &m);
 	tdb_unlockall(tdb);
 	free(m.part);

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -96,25 +95,6 @@ static bool store_name_is_usable(const char *name)
 	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
 }
 
-/* Of a file that nobody writes: 0, or as store_judge() */
-static int store_file_judge(int fd, struct store_verdict *v)
-{
-	struct stat st;
-	void *map;
-	int rc;
-
-	if (fstat(fd, &st) != 0)
-		return -errno;
-	if (st.st_size <= 0)
-		return -EIO;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	rc = store_judge(map, (size_t)st.st_size, v, NULL);
-	munmap(map, (size_t)st.st_size);
-	return rc;
-}
-
 /* Whether libtdb can work with a file that is there already; such a one is never made anew. 0;
  * -EBADMSG: it is damaged, for *why; another error: it cannot be told. */
 static int store_db_judge(struct store_db *db, const char **why)
@@ -132,7 +112,7 @@ static int store_db_judge(struct store_db *db, const char **why)
 	if (is_refused && tdb_error(db->tdb) == TDB_ERR_OOM)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = store_file_judge(tdb_fd(db->tdb), &v);
+		rc = store_judge_file(tdb_fd(db->tdb), &v, NULL);
 	tdb_unlockall_read(db->tdb);
 	db->is_mend_due = rc == 0 && store_is_mendable(&v);
 	if (!is_refused)

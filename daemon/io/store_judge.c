@@ -36,21 +36,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h> /* what tdb.h needs */
-#include <tdb.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "daemon/tdb_header.h"
+#include "lib/jenkins.h"
 
 enum {
-	HEADER_SIZE = 168,
-	HEADER_VERSION = 32, /* offsets in the header */
-	HEADER_HASH_SIZE = 36,
-	HEADER_RECOVERY = 44,
-	HEADER_FEATURES = 60,
-	HEADER_MUTEX_SIZE = 64,
-	FEATURE_MUTEX = 1,
 	WORD = sizeof(uint32_t), /* pieces and their lengths are aligned to that */
 	LOOKS = 64,		 /* how often each byte of lost space is looked at, at most */
 };
-#define VERSION_1	 (0x26011967U + 6)
 #define PIECE_USED	 0x26011999U
 #define PIECE_FREE	 (~PIECE_USED)
 #define PIECE_DEAD	 0xFEE1DEADU
@@ -87,17 +81,9 @@ static int judge_fail(struct judge *j, const char *why)
 	return -EBADMSG;
 }
 
-static uint32_t word_at(const unsigned char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 static uint32_t pieces_begin(const struct judge *j)
 {
-	return HEADER_SIZE + (j->hash_size + 1) * (uint32_t)WORD;
+	return TDB_HEADER_BYTES + (j->hash_size + 1) * (uint32_t)WORD;
 }
 
 static int span_add(struct judge *j, uint32_t begin, uint64_t end)
@@ -139,7 +125,7 @@ static int free_list_follow(struct judge *j)
 {
 	struct piece p;
 
-	for (uint32_t at = word_at(j->base + HEADER_SIZE); at != 0; at = p.next) {
+	for (uint32_t at = tdb_word(j->base, TDB_HEADER_BYTES); at != 0; at = p.next) {
 		int rc = piece_take(j, at, &p);
 
 		if (rc != 0)
@@ -148,7 +134,7 @@ static int free_list_follow(struct judge *j)
 			return judge_fail(j, "the free list has a piece that is not free");
 		/* one of no bytes is what is left of a recovery area that never got its header */
 		if (p.len > 0 &&
-		    word_at(j->base + at + sizeof(p) + p.len - WORD) != p.len + sizeof(p))
+		    tdb_word(j->base, at + sizeof(p) + p.len - WORD) != p.len + sizeof(p))
 			j->v->endless_n++;
 	}
 	return 0;
@@ -167,7 +153,6 @@ static uint32_t hash_old(const unsigned char *key, uint32_t len)
 static int record_look(struct judge *j, uint32_t at, const struct piece *p, uint32_t chain)
 {
 	const unsigned char *bytes = j->base + at + sizeof(*p);
-	TDB_DATA key;
 
 	if (p->magic != PIECE_USED && p->magic != PIECE_DEAD)
 		return judge_fail(j, "a hash chain has a piece that is no record");
@@ -177,9 +162,8 @@ static int record_look(struct judge *j, uint32_t at, const struct piece *p, uint
 		return judge_fail(j, "a record is longer than its place");
 	if (p->magic == PIECE_DEAD)
 		return 0;
-	key.dptr = (unsigned char *)bytes; /* tdb_jenkins_hash() only reads */
-	key.dsize = p->key_len;
-	return p->hash == tdb_jenkins_hash(&key) || p->hash == hash_old(bytes, p->key_len)
+	return p->hash == jenkins_hash(slice_of(bytes, p->key_len)) ||
+		       p->hash == hash_old(bytes, p->key_len)
 		   ? 0
 		   : judge_fail(j, "a record's key is not the one that its hash is of");
 }
@@ -189,9 +173,9 @@ static int chains_follow(struct judge *j)
 	struct piece p;
 
 	for (uint32_t h = 0; h < j->hash_size; h++) {
-		size_t head = HEADER_SIZE + (h + 1) * (size_t)WORD;
+		size_t head = TDB_HEADER_BYTES + (h + 1) * (size_t)WORD;
 
-		for (uint32_t at = word_at(j->base + head); at != 0; at = p.next) {
+		for (uint32_t at = tdb_word(j->base, head); at != 0; at = p.next) {
 			int rc = piece_take(j, at, &p);
 
 			if (rc == 0)
@@ -211,7 +195,7 @@ static bool is_recovery(uint32_t magic)
 /* One without its header is not one to libtdb either, and lost space */
 static int recovery_follow(struct judge *j)
 {
-	uint32_t at = word_at(j->base + HEADER_RECOVERY);
+	uint32_t at = tdb_word(j->base, TDB_RECOVERY_OFFSET);
 	struct piece p;
 	int rc;
 
@@ -276,8 +260,8 @@ static bool is_as_saved(const struct judge *j, uint32_t at, const unsigned char 
 
 	if (at > j->size || len > j->size - at)
 		return false;
-	if (at <= HEADER_RECOVERY && HEADER_RECOVERY - at < len) {
-		skip = HEADER_RECOVERY - at;
+	if (at <= TDB_RECOVERY_OFFSET && TDB_RECOVERY_OFFSET - at < len) {
+		skip = TDB_RECOVERY_OFFSET - at;
 		if (len - skip < WORD || memcmp(j->base + at, saved, skip) != 0)
 			return false;
 		skip += WORD;
@@ -297,7 +281,7 @@ static bool is_rolled_back(struct judge *j, uint64_t at, const struct piece *p)
 		return false;
 	j->looks -= p->data_len / WORD;
 	while (n + 2 * (uint64_t)WORD < p->data_len) {
-		uint32_t offset = word_at(data + n), len = word_at(data + n + WORD);
+		uint32_t offset = tdb_word(data, n), len = tdb_word(data, n + WORD);
 
 		n += 2 * (uint64_t)WORD;
 		if (len == 0 || len > p->data_len - n || !is_as_saved(j, offset, data + n, len))
@@ -330,7 +314,7 @@ static uint64_t lost_explain(struct judge *j, uint64_t at, uint64_t end)
 	uint64_t fill = at, over, q;
 	struct piece p;
 
-	while (fill < end && is_fill(word_at(j->base + fill)))
+	while (fill < end && is_fill(tdb_word(j->base, fill)))
 		fill += WORD;
 	if (fill == end)
 		return end;
@@ -404,17 +388,18 @@ static int header_read(struct judge *j)
 {
 	uint64_t skip = 0;
 
-	if (j->file_len < HEADER_SIZE || word_at(j->file + HEADER_VERSION) != VERSION_1)
+	if (j->file_len < TDB_HEADER_BYTES ||
+	    tdb_word(j->file, TDB_VERSION_OFFSET) != TDB_VERSION_NUMBER)
 		return judge_fail(j, "the header is not that of a TDB of this machine");
-	if ((word_at(j->file + HEADER_FEATURES) & FEATURE_MUTEX) != 0)
-		skip = word_at(j->file + HEADER_MUTEX_SIZE);
-	if (j->file_len - HEADER_SIZE < skip)
+	if ((tdb_word(j->file, TDB_FLAGS_OFFSET) & TDB_HAS_MUTEXES) != 0)
+		skip = tdb_word(j->file, TDB_MUTEX_OFFSET);
+	if (j->file_len - TDB_HEADER_BYTES < skip)
 		return judge_fail(j, "the file is shorter than its mutexes");
 	j->base = j->file + skip;
 	j->size = j->file_len - (size_t)skip;
-	j->hash_size = word_at(j->base + HEADER_HASH_SIZE);
+	j->hash_size = tdb_word(j->base, TDB_HASH_OFFSET);
 	if (j->size > UINT32_MAX || j->hash_size == 0 ||
-	    j->hash_size >= (j->size - HEADER_SIZE) / WORD)
+	    j->hash_size >= (j->size - TDB_HEADER_BYTES) / WORD)
 		return judge_fail(j, "the file is shorter than its hash table");
 	return 0;
 }
@@ -436,5 +421,24 @@ int store_judge(const void *file, size_t len, struct store_verdict *v,
 	if (rc == 0)
 		rc = spans_look(&j);
 	free(j.span);
+	return rc;
+}
+
+int store_judge_file(int fd, struct store_verdict *v, const struct store_lost *lost)
+{
+	struct stat st;
+	void *map;
+	int rc;
+
+	*v = (struct store_verdict){ 0 };
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (st.st_size <= 0)
+		return -EIO;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	rc = store_judge(map, (size_t)st.st_size, v, lost);
+	munmap(map, (size_t)st.st_size);
 	return rc;
 }

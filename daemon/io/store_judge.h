@@ -41,5 +41,7 @@ static inline bool store_is_mendable(const struct store_verdict *v)
  * 0 and no odd_bytes. */
 int store_judge(const void *file, size_t len, struct store_verdict *v,
 		const struct store_lost *lost);
+/* The same of an open file, whose caller keeps others from writing; -EIO: it is empty, and -errno */
+int store_judge_file(int fd, struct store_verdict *v, const struct store_lost *lost);
 
 #endif

@@ -11,8 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/types.h> /* what tdb.h needs */
 #include <tdb.h>
 #include "daemon/io/store_judge.h"
 
@@ -20,8 +19,6 @@ int main(int argc, char **argv)
 {
 	struct store_verdict v = { 0 };
 	struct tdb_context *tdb;
-	struct stat st;
-	void *map;
 	int rc;
 
 	if (argc != 2) {
@@ -36,10 +33,7 @@ int main(int argc, char **argv)
 			tdb == NULL ? strerror(errno) : tdb_errorstr(tdb));
 		return 1;
 	}
-	rc = fstat(tdb_fd(tdb), &st) == 0 ? 0 : -errno;
-	map = rc == 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0)
-		      : MAP_FAILED;
-	rc = map != MAP_FAILED ? store_judge(map, (size_t)st.st_size, &v, NULL) : -errno;
+	rc = store_judge_file(tdb_fd(tdb), &v, NULL);
 	tdb_unlockall_read(tdb); /* closing does not: whoever waits for the mutex would wait on */
 	tdb_close(tdb);
 	if (rc != 0) {

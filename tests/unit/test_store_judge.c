@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -95,15 +94,8 @@ static void expect_records(struct tdb_context *tdb, unsigned int n)
 
 static int judge(struct tdb_context *tdb, struct store_verdict *v)
 {
-	struct stat st;
-	void *map;
-	int rc;
+	int rc = store_judge_file(tdb_fd(tdb), v, NULL);
 
-	assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0);
-	assert_true(map != MAP_FAILED);
-	rc = store_judge(map, (size_t)st.st_size, v, NULL);
-	munmap(map, (size_t)st.st_size);
 	assert_true(rc == 0 || rc == -EBADMSG);
 	assert_int_equal(rc == 0, v->why == NULL);
 	return rc;
@@ -237,14 +229,14 @@ static void part_take(void *arg, size_t at, size_t len, unsigned int turn)
 }
 
 /* The parts are wiped, in their order, and the file is judged after each 4 KiB */
-static void wipe_slowly(struct tdb_context *tdb, const unsigned char *map, size_t size)
+static void wipe_slowly(struct tdb_context *tdb)
 {
 	struct parts parts = { 0 };
 	const struct store_lost lost = { .take = part_take, .arg = &parts };
 	static const char zero[4096];
 	struct store_verdict v;
 
-	assert_int_equal(store_judge(map, size, &v, &lost), 0);
+	assert_int_equal(store_judge_file(tdb_fd(tdb), &v, &lost), 0);
 	for (unsigned int turn = 0; turn < STORE_LOST_TURNS; turn++) {
 		for (size_t i = 0; i < parts.n; i++) {
 			if (parts.part[i].turn != turn)
@@ -260,7 +252,7 @@ static void wipe_slowly(struct tdb_context *tdb, const unsigned char *map, size_
 			}
 		}
 	}
-	assert_int_equal(store_judge(map, size, &v, NULL), 0);
+	assert_int_equal(judge(tdb, &v), 0);
 	assert_int_equal(v.traced_bytes, 0);
 }
 
@@ -287,16 +279,8 @@ static void test_rolled_back(void **state)
 		assert_int_not_equal(v.traced_bytes, 0);
 		expect_whole(tdb);
 		expect_records(tdb, RECORDS);
-		if (is_slow) {
-			struct stat st;
-			void *map;
-
-			assert_int_equal(fstat(tdb_fd(tdb), &st), 0);
-			map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, tdb_fd(tdb), 0);
-			assert_true(map != MAP_FAILED);
-			wipe_slowly(tdb, map, (size_t)st.st_size);
-			munmap(map, (size_t)st.st_size);
-		}
+		if (is_slow)
+			wipe_slowly(tdb);
 		assert_int_equal(worker_mend(tdb), 0);
 		assert_int_equal(judge(tdb, &v), 0);
 		assert_int_equal(v.traced_bytes, 0);
@@ -369,9 +353,8 @@ static pid_t writer_start(unsigned int seed)
 	}
 }
 
-/* Commits that are killed anywhere: whatever tdb_check() says, nothing is missing, what is lost can
- * be told from lost records, and writing the file anew before the next commit gives all of it back
- */
+/* Commits that are killed anywhere: whatever tdb_check() says, nothing is missing, and what is lost
+ * can be told from lost records, also after more commits once the worker has mended the file */
 static void test_killed_commits(void **state)
 {
 	unsigned int seed = 1, refused = 0, lost = 0;
